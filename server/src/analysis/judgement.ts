@@ -1,0 +1,126 @@
+import type { RolloutDefinition } from '../rollout/definition.ts'
+import type { VerdictLabel } from '../rollout/state.ts'
+import type { EpochBuckets } from './evidence.ts'
+
+/** The stage the judge is asked about. */
+export interface StageView {
+  readonly epoch: number
+  /** Index into `definition.stages`. */
+  readonly index: number
+  /** The weight in force, which a person may have set by hand. */
+  readonly weight: number
+  /** Time spent in the stage without pauses. */
+  readonly elapsedMs: number
+  /** The stage asks for an approval that has not been given. */
+  readonly approvalMissing: boolean
+}
+
+export interface JudgeInput {
+  readonly definition: RolloutDefinition
+  /** What `foldTick` made of every closed tick since the start of this run. JSON. */
+  readonly state: JudgeState
+  readonly stage: StageView
+  /** Bucket tables of the epochs of this run, oldest first; the last is the stage's own (absent before its first outcome). */
+  readonly buckets: readonly EpochBuckets[]
+  /** Metrics of guards that a person has told it to ignore for now. */
+  readonly dismissed: readonly string[]
+  /** Instances with an open local breaker, and all instances heard lately. */
+  readonly breakers: { readonly open: number; readonly instances: number }
+  readonly now: number
+}
+
+/** The running sums of one run of a rollout: survives as JSON between looks. Its shape belongs to the judge that wrote it. */
+export interface JudgeState {
+  /** `judgeVersion` of the writer. */
+  readonly judge: string
+  readonly [field: string]: unknown
+}
+
+export interface ArmFigures {
+  /** Requests, or units at risk, behind the figure. */
+  readonly n: number
+  /** Bad requests, exceedances, or conversions. */
+  readonly x: number
+  /** x / n; absent when n is 0. */
+  readonly rate?: number
+}
+
+/** What the judge found for one metric. Logs are natural. */
+export interface MetricJudgement {
+  readonly metric: string
+  readonly kind: 'error_rate' | 'latency' | 'conversion'
+  /** Where the metric guards: its action and its part of the error budget. */
+  readonly guard?: {
+    readonly action: 'revert' | 'pause' | 'alert'
+    readonly weight: number
+    readonly dismissed: boolean
+  }
+  /** All randomised evidence of this run. */
+  readonly canary: ArmFigures
+  readonly stable: ArmFigures
+  /** Mantel-Haenszel ratio over (epoch × tick) and its always-valid interval; absent while it cannot be had. */
+  readonly ratio?: { readonly estimate: number; readonly low: number; readonly high: number }
+  /** Log of the harm e-process M_i (STATISTICS 3.3). */
+  readonly logHarm: number
+  /** Over-dispersion and its degrees of freedom over the whole run; 1 and undefined when not in use. */
+  readonly dispersion: number
+  readonly degreesOfFreedom?: number
+  /** Non-inferiority in this stage, for a gate or a guard. */
+  readonly nonInferiority?: {
+    readonly margin: { readonly relative?: number; readonly absolute?: number }
+    readonly logEvidence: number
+    readonly needed: number
+    readonly passed: boolean
+    /** How it passed. */
+    readonly by?: 'sequential' | 'first-final-look' | 'second-final-look'
+    /** True where traffic cannot show the margin in this stage, so that it does not block. */
+    readonly monitorOnly: boolean
+  }
+  /** One sentence a person can read out. */
+  readonly sentence: string
+}
+
+/** Why the verdict is what it is, most important first. */
+export interface VerdictReason {
+  readonly code:
+    | 'harm'
+    | 'circuit-breaker'
+    | 'local-breakers'
+    | 'sample-ratio'
+    | 'canary-silent'
+    | 'inconclusive'
+    | 'hold-time'
+    | 'warm-up'
+    | 'too-few-units'
+    | 'no-data'
+    | 'not-shown'
+    | 'harm-suspected'
+    | 'all-shown'
+    | 'no-comparison'
+  readonly metric?: string
+  readonly sentence: string
+}
+
+/** The verdict with everything it rests on; stored with each automatic decision. */
+export interface Judgement {
+  /** Version of the judge, e.g. `pipit-1`. */
+  readonly judge: string
+  readonly at: number
+  readonly epoch: number
+  readonly label: VerdictLabel
+  /** The verdict in one sentence. */
+  readonly sentence: string
+  readonly reasons: readonly VerdictReason[]
+  /** Guards with action `alert` that fire now (their metric). */
+  readonly alerts: readonly string[]
+  /** log Σ w_i M_i, and the log evidence at which it reverts. */
+  readonly logHarm: number
+  readonly logHarmNeeded: number
+  readonly metrics: readonly MetricJudgement[]
+  readonly sampleRatio: { readonly logEvidence: number; readonly needed: number; readonly mismatch: boolean }
+  /** Randomised units exposed in this stage, and outcomes of forced canary decisions. */
+  readonly units: { readonly canary: number; readonly stable: number; readonly needed: number }
+  readonly forced: { readonly n: number; readonly failed: number; readonly exposed: number }
+  /** State after this look (latches): what the next look must be given. */
+  readonly state: JudgeState
+}

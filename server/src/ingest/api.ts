@@ -1,0 +1,20 @@
+import type { Report, WireError } from '@pipit/shared/protocol'
+
+export interface IngestResult {
+  readonly seq: number
+  /** `stored`: durable now; `duplicate`: was before. Both are acknowledged. */
+  readonly status: 'stored' | 'duplicate'
+}
+
+/** Takes reports; each is counted exactly once by (instance, seq). */
+export interface Ingest {
+  /**
+   * Resolves after the commit that made the report durable. Rejects only when storage failed: nothing was stored and the SDK may
+   * repeat. A report of a wrong form never comes here (the protocol's validation answers it).
+   */
+  submit(environment: string, instance: string, report: Report): Promise<IngestResult | WireError>
+  /** Counters since the start, for /metrics: reports, duplicates, outcomes, exposures, events, unknown rollouts, late, dropped by SDKs. */
+  counters(): { readonly [name: string]: number }
+  /** Waits for what is under way. */
+  stop(): Promise<void>
+}

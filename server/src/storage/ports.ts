@@ -1,0 +1,276 @@
+import type { EpochBuckets, Tick } from '../analysis/evidence.ts'
+import type { Judgement, JudgeState } from '../analysis/judgement.ts'
+import type { CohortDefinition, MetricDefinition, RolloutDefinition } from '../rollout/definition.ts'
+import type { Actor, Effect, RolloutState } from '../rollout/state.ts'
+
+/** All times are epoch milliseconds; ids are nanoid texts; a record that is not there is `undefined`. */
+
+export interface EnvironmentRecord {
+  readonly name: string
+  readonly unitSalt: string
+  /** Version of the ruleset; grows by one with each change an SDK could notice. */
+  readonly rulesetVersion: number
+  readonly createdAt: number
+}
+
+export type Role = 'viewer' | 'operator' | 'editor' | 'admin'
+
+export interface KeyRecord {
+  readonly id: string
+  /** Absent for `adm` keys, which hold for all environments. */
+  readonly environment?: string
+  readonly kind: 'srv' | 'web' | 'adm'
+  /** For `adm` keys. */
+  readonly role?: Role
+  readonly name: string
+  /** SHA-256 of the key in hex. */
+  readonly hash: string
+  /** First characters, for people to recognise it by. */
+  readonly hint: string
+  readonly createdAt: number
+  readonly lastUsedAt?: number
+  readonly revokedAt?: number
+}
+
+export interface RolloutRecord {
+  readonly id: string
+  readonly environment: string
+  readonly key: string
+  readonly definition: RolloutDefinition
+  readonly state: RolloutState
+  /** Grows with each change of definition or state; writes name the version they saw. */
+  readonly version: number
+  /** First epoch of the present run; evidence before it belongs to an earlier run. */
+  readonly runEpoch: number
+  /** When the engine has to look at it next; absent when never by itself. */
+  readonly wakeAt?: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/** The judge's memory of a run; apart from the record, so that looking does not make people's versions stale. */
+export interface JudgeRecord {
+  readonly rolloutId: string
+  readonly state: JudgeState
+  /** Last tick folded into `state`. */
+  readonly foldedTick: number
+  readonly judgement?: Judgement
+}
+
+/** One change of a rollout, by a person or the engine, with the evidence it was taken on. */
+export interface HistoryEntry {
+  readonly id: string
+  readonly rolloutId: string
+  readonly at: number
+  readonly actor: Actor
+  /** The event's type, e.g. `advance`, `judged`. */
+  readonly event: string
+  readonly summary: string
+  readonly reason?: string
+  readonly from: { readonly phase: string; readonly stage?: string; readonly weight?: number; readonly epoch?: number }
+  readonly to: { readonly phase: string; readonly stage?: string; readonly weight?: number; readonly epoch?: number }
+  /** For automatic decisions. */
+  readonly judgement?: Judgement
+}
+
+export interface CatalogRecord<D> {
+  readonly environment: string
+  readonly key: string
+  readonly definition: D
+  readonly version: number
+  readonly updatedAt: number
+}
+
+export interface AuditEntry {
+  readonly id: string
+  readonly environment?: string
+  readonly at: number
+  readonly actor: Actor
+  readonly action: string
+  /** `rollout:checkout-v2`, `cohort:beta`, `key:…`. */
+  readonly target: string
+  readonly reason?: string
+  readonly before?: unknown
+  readonly after?: unknown
+}
+
+export interface OutboxItem {
+  readonly id: string
+  readonly environment: string
+  readonly rolloutKey?: string
+  readonly effect: Effect
+  readonly createdAt: number
+  readonly attempts: number
+  readonly nextAttemptAt: number
+}
+
+/** Sums that one transaction adds to an arm's cell. Flat bucket rows as in the protocol: `[bucket, n, failed, timed, over…]`. */
+export interface OutcomeDelta {
+  readonly rolloutId: string
+  readonly epoch: number
+  readonly tick: number
+  readonly variant: string
+  readonly stratum: string
+  /** Version of the limits the `timed` and `over` columns were counted against. */
+  readonly thresholdsVersion: number
+  readonly thresholdCount: number
+  readonly rows: readonly number[]
+  /** Encoded latency sketch to merge. */
+  readonly latency?: string
+}
+
+export interface Exposure {
+  readonly rolloutId: string
+  readonly epoch: number
+  readonly tick: number
+  readonly unit: string
+  readonly variant: string
+  readonly stratum: string
+  readonly at: number
+}
+
+/** How an exposure was taken: the first of the unit in this epoch, a repetition, or the same unit in another arm. */
+export type ExposureResult = 'first' | 'repeated' | 'conflict'
+
+export interface Conversion {
+  readonly rolloutId: string
+  readonly metric: string
+  readonly unit: string
+  readonly tick: number
+  readonly at: number
+  readonly windowMs: number
+}
+
+/** `counted`: the unit's first conversion, in the arm of its exposure in the newest epoch it was exposed in. */
+export type ConversionResult = 'counted' | 'repeated' | 'not-exposed' | 'outside-window'
+
+export interface Stores {
+  readonly environments: {
+    list(): Promise<readonly EnvironmentRecord[]>
+    get(name: string): Promise<EnvironmentRecord | undefined>
+    insert(record: EnvironmentRecord): Promise<void>
+    /** Adds one to the ruleset version and returns it. */
+    bump(name: string): Promise<number>
+  }
+  readonly keys: {
+    insert(record: KeyRecord): Promise<void>
+    list(environment?: string): Promise<readonly KeyRecord[]>
+    findByHash(hash: string): Promise<KeyRecord | undefined>
+    revoke(id: string, at: number): Promise<boolean>
+    touch(id: string, at: number): Promise<void>
+  }
+  readonly rollouts: {
+    get(environment: string, key: string): Promise<RolloutRecord | undefined>
+    getById(id: string): Promise<RolloutRecord | undefined>
+    list(environment: string): Promise<readonly RolloutRecord[]>
+    /** False when the key is taken. */
+    insert(record: RolloutRecord): Promise<boolean>
+    /** Writes `record` (its `version` already grown) over the one of `expectedVersion`; false when that is not the stored one. */
+    update(record: RolloutRecord, expectedVersion: number): Promise<boolean>
+    /** Removes the rollout with its evidence, history and judge record. */
+    delete(id: string, expectedVersion: number): Promise<boolean>
+    /** Sets only the wake-up time; does not change the version. */
+    setWake(id: string, wakeAt: number | undefined): Promise<void>
+    due(now: number, limit: number): Promise<readonly RolloutRecord[]>
+    nextWakeAt(): Promise<number | undefined>
+  }
+  readonly judge: {
+    get(rolloutId: string): Promise<JudgeRecord | undefined>
+    put(record: JudgeRecord): Promise<void>
+    delete(rolloutId: string): Promise<void>
+  }
+  readonly history: {
+    append(entry: HistoryEntry): Promise<void>
+    /** Newest first. */
+    list(
+      rolloutId: string,
+      options: { readonly limit: number; readonly before?: number },
+    ): Promise<readonly HistoryEntry[]>
+  }
+  readonly cohorts: CatalogStore<CohortDefinition>
+  readonly metrics: CatalogStore<MetricDefinition>
+  readonly audit: {
+    append(entry: AuditEntry): Promise<void>
+    /** Newest first. */
+    list(options: {
+      readonly environment?: string
+      readonly target?: string
+      readonly limit: number
+      readonly before?: number
+    }): Promise<readonly AuditEntry[]>
+  }
+  readonly outbox: {
+    add(item: OutboxItem): Promise<void>
+    due(now: number, limit: number): Promise<readonly OutboxItem[]>
+    done(id: string): Promise<void>
+    retry(id: string, nextAttemptAt: number): Promise<void>
+    nextAttemptAt(): Promise<number | undefined>
+  }
+  readonly reports: {
+    /** Highest sequence taken from the instance; 0 before the first. */
+    lastSeq(instance: string): Promise<number>
+    setSeq(instance: string, seq: number, at: number): Promise<void>
+    /** Forgets instances silent since before. */
+    prune(before: number): Promise<void>
+  }
+  readonly evidence: {
+    addOutcomes(delta: OutcomeDelta): Promise<void>
+    /** Also counts the unit as at risk for each of `metrics` that it has not converted in yet. */
+    expose(exposure: Exposure, metrics: readonly string[]): Promise<ExposureResult>
+    convert(conversion: Conversion): Promise<ConversionResult>
+    /** False when an event with this id was seen in the environment before. */
+    claimEvent(environment: string, id: string, at: number): Promise<boolean>
+    /** Closed ticks `after < tick ≤ through` of epochs from `fromEpoch`, ordered by (tick, epoch), arms already added up. */
+    ticks(
+      rolloutId: string,
+      options: { readonly fromEpoch: number; readonly after: number; readonly through: number },
+    ): Promise<readonly Tick[]>
+    /** Of epochs from `fromEpoch`, oldest first; stratum `split` only. */
+    buckets(rolloutId: string, fromEpoch: number): Promise<readonly EpochBuckets[]>
+    /** Encoded latency sketch of one epoch and arm (stratum `split`), merged. */
+    latency(rolloutId: string, epoch: number, arm: 'canary' | 'stable'): Promise<string | undefined>
+    /** Sums for people: per epoch, variant and stratum. */
+    totals(rolloutId: string, fromEpoch: number): Promise<readonly EvidenceTotal[]>
+  }
+  readonly idempotency: {
+    get(
+      key: string,
+    ): Promise<{ readonly fingerprint: string; readonly status: number; readonly body: string } | undefined>
+    put(
+      key: string,
+      value: { readonly fingerprint: string; readonly status: number; readonly body: string },
+      at: number,
+    ): Promise<void>
+    prune(before: number): Promise<void>
+  }
+}
+
+export interface EvidenceTotal {
+  readonly epoch: number
+  readonly variant: string
+  readonly stratum: string
+  readonly n: number
+  readonly failed: number
+  readonly timed: number
+  readonly exposed: number
+  readonly conversions: { readonly [metric: string]: { readonly atRisk: number; readonly converted: number } }
+}
+
+interface CatalogStore<D> {
+  get(environment: string, key: string): Promise<CatalogRecord<D> | undefined>
+  list(environment: string): Promise<readonly CatalogRecord<D>[]>
+  insert(record: CatalogRecord<D>): Promise<boolean>
+  update(record: CatalogRecord<D>, expectedVersion: number): Promise<boolean>
+  delete(environment: string, key: string, expectedVersion: number): Promise<boolean>
+}
+
+/**
+ * The database. Calls outside `transaction` read committed data and write one statement each. `transaction` runs alone among
+ * writers, durably commits when `work` resolves and rolls back when it rejects; `work` awaits nothing but its own stores.
+ */
+export interface Storage extends Stores {
+  transaction<T>(work: (stores: Stores) => Promise<T>): Promise<T>
+  /** Rejects when the database cannot be written. */
+  check(): Promise<void>
+  close(): Promise<void>
+}

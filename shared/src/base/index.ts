@@ -1,0 +1,2 @@
+export type { Issue } from './issue.ts'
+export type { JsonValue } from './json.ts'

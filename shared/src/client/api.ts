@@ -1,0 +1,106 @@
+import type { DecideContext, Decision, User } from '../decide/index.ts'
+import type { Ruleset } from '../rules/index.ts'
+import type { Logger } from './platform.ts'
+
+export interface ClientOptions {
+  /** Base address of the control plane, http or https; the socket's address is derived. */
+  readonly url: string
+  readonly key: string
+  /** The rollout that calls without `rollout` mean. */
+  readonly rollout?: string
+  /** A ruleset to start from before any contact, e.g. baked in at build time. */
+  readonly bootstrap?: Ruleset
+  /** Free labels shown to operators: host, region, app version. At most 16. */
+  readonly labels?: { readonly [name: string]: string }
+  readonly logger?: Logger
+  /** Events that may wait for delivery; the oldest are dropped and counted beyond it. Default 10 000. */
+  readonly maxPendingEvents?: number
+  /** Units remembered per rollout and stage so that an exposure is sent once. Default 100 000. */
+  readonly maxRememberedUnits?: number
+}
+
+/** What one call may say besides the user. */
+export interface DecideOptions extends DecideContext {
+  readonly rollout?: string
+}
+
+export interface RunOptions extends DecideOptions {
+  /** When the canary throws, run stable and return its result; both outcomes are reported. */
+  readonly fallback?: boolean
+  /** Decides whether a returned value counts as ok; default: every return does. */
+  readonly isOk?: (result: unknown) => boolean
+}
+
+export interface Outcome {
+  readonly ok: boolean
+  /** ≥ 0, in milliseconds. */
+  readonly latencyMs?: number
+}
+
+export interface TrackOptions {
+  /** A finite number: price, count, score. */
+  readonly value?: number
+  /** Makes the event idempotent across processes and retries. */
+  readonly id?: string
+  /** The attribute whose value is the unit; as the rollout's `unit`. Default `id`. */
+  readonly unit?: string
+}
+
+export interface ClientStatus {
+  readonly connected: boolean
+  /** How the SDK talks to the server now. */
+  readonly transport: 'socket' | 'http' | 'none'
+  /** Version of the ruleset in use; 0 before there is one. */
+  readonly version: number
+  /** Where that ruleset came from. */
+  readonly source: 'none' | 'bootstrap' | 'store' | 'server'
+  /** Since the last message from the server; undefined before the first. */
+  readonly lastContactMs: number | undefined
+  /** Reports, outcome cells and events not yet acknowledged. */
+  readonly pending: {
+    readonly reports: number
+    readonly outcomes: number
+    readonly exposures: number
+    readonly events: number
+  }
+  /** Dropped since the start. */
+  readonly dropped: {
+    readonly outcomes: number
+    readonly exposures: number
+    readonly events: number
+    readonly invalid: number
+  }
+  /** Keys of the rollouts whose local breaker is open. */
+  readonly breakers: readonly string[]
+  readonly lastError: string | undefined
+}
+
+export interface ClientEvents {
+  /** The ruleset changed; `rollouts` are the keys that did. */
+  change: { readonly version: number; readonly rollouts: readonly string[] }
+  status: ClientStatus
+  error: { readonly code: string; readonly message: string }
+}
+
+/** The SDK. No method throws because of Pipit, waits for the network, or grows without bound. */
+export interface Client {
+  /** Resolves true as soon as there is a ruleset (from anywhere), false after `timeoutMs` (default 5000); never rejects. */
+  ready(options?: { readonly timeoutMs?: number }): Promise<boolean>
+  variant(user: User | undefined, options?: DecideOptions): string
+  decide(user: User | undefined, options?: DecideOptions): Decision
+  /** Runs the path of the user's variant, times it and reports it. Its result or its error is the caller's. */
+  run<T>(
+    user: User | undefined,
+    paths: { readonly [variant: string]: () => T | Promise<T> },
+    options?: RunOptions,
+  ): Promise<T>
+  outcome(decision: Decision, outcome: Outcome): void
+  track(user: User | undefined, event: string, options?: TrackOptions): void
+  /** Returns what removes the listener. */
+  on<K extends keyof ClientEvents>(event: K, listener: (value: ClientEvents[K]) => void): () => void
+  status(): ClientStatus
+  /** Sends what is pending; resolves true once acknowledged, false after `timeoutMs` (default 5000). */
+  flush(options?: { readonly timeoutMs?: number }): Promise<boolean>
+  /** Flushes (bounded by `timeoutMs`, default 2000) and lets go of everything. Decisions go on from the last ruleset. */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>
+}

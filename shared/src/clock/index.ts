@@ -1,0 +1,2 @@
+export type { Cancel, Clock, Random } from './clock.ts'
+export { type Duration, formatDuration, parseDuration } from './duration.ts'

@@ -1,0 +1,178 @@
+import type { Ruleset, RulesetCohort, RulesetRollout } from '../rules/index.ts'
+
+/** Version of the wire; a server answers a `hello` of a version it does not speak with error `protocol-version`. */
+export const protocolVersion = 1
+
+/** First message of an SDK; sent again without `version` to ask for the whole ruleset. */
+export interface Hello {
+  readonly type: 'hello'
+  readonly protocol: number
+  readonly sdk: { readonly name: string; readonly version: string }
+  /** Random id of this running SDK; a new one at each start of the process. */
+  readonly instance: string
+  /** The ruleset the SDK holds, if any. */
+  readonly version?: number
+  /** Free labels for people: host, region, app version. */
+  readonly labels?: { readonly [name: string]: string }
+}
+
+/** How the server wants to be talked to. */
+export interface Cadence {
+  readonly flushMs: number
+  readonly heartbeatMs: number
+}
+
+export interface RulesetMessage extends Cadence {
+  readonly type: 'ruleset'
+  readonly ruleset: Ruleset
+}
+
+/** Changed top-level fields of a rollout; `null` removes a field. A rollout the SDK does not hold arrives with all its fields. */
+export type RolloutPatch = { readonly [K in keyof RulesetRollout]?: RulesetRollout[K] | null }
+
+/**
+ * The way from ruleset `from` to ruleset `version`. With `from === version` nothing changed: it is the answer to a `hello`
+ * that already holds the newest ruleset, or a change of cadence alone.
+ */
+export interface PatchMessage extends Partial<Cadence> {
+  readonly type: 'patch'
+  readonly from: number
+  readonly version: number
+  readonly rollouts?: { readonly [key: string]: RolloutPatch }
+  /** Whole cohorts that are new or changed. */
+  readonly cohorts?: { readonly [key: string]: RulesetCohort }
+  readonly removed?: { readonly rollouts?: readonly string[]; readonly cohorts?: readonly string[] }
+}
+
+/** Receipt: this instance now decides by `version`. */
+export interface Applied {
+  readonly type: 'applied'
+  readonly version: number
+}
+
+/**
+ * Outcomes of one (rollout, epoch, variant, stratum) since the last report, already added up.
+ * `buckets` is a flat table: for each user bucket with any outcome a row of `4 + thresholds.length` numbers
+ * `[bucket, n, failed, timed, over_0 … over_k]`, where `timed` counts outcomes that carried a latency and `over_i` those of
+ * them above `thresholds.ms[i]`.
+ */
+export interface OutcomeCell {
+  readonly rollout: string
+  readonly epoch: number
+  readonly variant: string
+  /** `split` for randomised decisions, `rule:<name>` for a fixed split in a rule, `forced` for all others. */
+  readonly stratum: string
+  /** `thresholds.version` of the ruleset that `over_*` were counted against; 0 when it named none. */
+  readonly thresholds: number
+  readonly buckets: readonly number[]
+  /** Latency sketch of the timed outcomes (see shared/sketch), absent when none carried a latency. */
+  readonly latency?: string
+}
+
+/** Units seen for the first time by this instance under one (rollout, epoch, variant, stratum): 64-bit hashes, 16 hex digits each. */
+export interface ExposureCell {
+  readonly rollout: string
+  readonly epoch: number
+  readonly variant: string
+  readonly stratum: string
+  readonly reason: string
+  readonly units: readonly string[]
+}
+
+/** Something a unit did. `ageMs`: how long before the report was sent. */
+export interface EventItem {
+  readonly event: string
+  readonly unit: string
+  readonly ageMs: number
+  readonly value?: number
+  /** Makes the event idempotent: a second one with this id has no effect. */
+  readonly id?: string
+}
+
+/** A local breaker that is open. */
+export interface BreakerState {
+  readonly rollout: string
+  readonly epoch: number
+  /** Outcomes of the canary and of stable that opened it. */
+  readonly canary: { readonly n: number; readonly failed: number }
+  readonly stable: { readonly n: number; readonly failed: number }
+}
+
+/** What had to be dropped or could not be understood since the last report, by kind. */
+export interface DroppedCounts {
+  readonly outcomes?: number
+  readonly exposures?: number
+  readonly events?: number
+  /** Conditions with an operator this SDK does not know. */
+  readonly unknownOperators?: number
+  /** Outcomes or events given in a wrong form by the application. */
+  readonly invalid?: number
+}
+
+/** What an SDK sends up. `seq` counts from 1 for each instance; a report is repeated unchanged until acknowledged. */
+export interface Report {
+  readonly type: 'report'
+  readonly seq: number
+  readonly outcomes?: readonly OutcomeCell[]
+  readonly exposures?: readonly ExposureCell[]
+  readonly events?: readonly EventItem[]
+  /** All breakers that are open now; sent while any is, and once when the last one closes (empty). */
+  readonly breakers?: readonly BreakerState[]
+  readonly dropped?: DroppedCounts
+}
+
+/** The report `seq` is durable (or was before): forget it. */
+export interface Ack {
+  readonly type: 'ack'
+  readonly seq: number
+}
+
+export interface Ping {
+  readonly type: 'ping'
+}
+export interface Pong {
+  readonly type: 'pong'
+}
+
+export const wireErrorCodes = [
+  'bad-message',
+  'bad-report',
+  'hello-first',
+  'protocol-version',
+  'unauthorized',
+  'revoked',
+  'too-large',
+  'unavailable',
+] as const
+export type WireErrorCode = (typeof wireErrorCodes)[number]
+
+/** `retry: false` means that the same message will never be accepted; a rejected report (`seq`) is to be dropped and counted. */
+export interface WireError {
+  readonly type: 'error'
+  readonly code: WireErrorCode
+  readonly message: string
+  readonly retry: boolean
+  /** Path of the fault inside the message. */
+  readonly path?: string
+  /** The report that was refused. */
+  readonly seq?: number
+}
+
+export type SdkMessage = Hello | Applied | Report | Ping | Pong
+export type ServerMessage = RulesetMessage | PatchMessage | Ack | WireError | Ping | Pong
+
+/** Close codes of the socket. After `goingAway` an SDK waits a random part of `spreadMs` (told in the close reason as digits). */
+export const closeCodes = { goingAway: 1001, protocol: 4400, unauthorized: 4401, slow: 4408, tooLarge: 4413 } as const
+
+/** Named limits of the wire. Bytes are UTF-8. */
+export const wireLimits = {
+  /** An SDK message. */
+  reportBytes: 1_048_576,
+  /** A server message. */
+  rulesetBytes: 67_108_864,
+  outcomeCells: 1024,
+  exposureUnits: 20_000,
+  events: 5000,
+  breakers: 256,
+  labels: 16,
+} as const

@@ -1,0 +1,99 @@
+import type { JsonValue } from '../base/index.ts'
+
+/** A predicate on a user's attributes in MongoDB query form, e.g. `{ "plan": { "$in": ["beta"] } }`. */
+export type Condition = { readonly [key: string]: JsonValue }
+
+export const phases = [
+  'draft',
+  'scheduled',
+  'running',
+  'paused',
+  'awaiting-approval',
+  'succeeded',
+  'reverted',
+  'archived',
+] as const
+export type Phase = (typeof phases)[number]
+
+/** What a rule serves: one variant, or a fixed split in percent, e.g. `{ canary: 10, stable: 90 }` (sums to 100). */
+export type Serve = string | { readonly [variant: string]: number }
+
+interface RuleBase {
+  /** Unique within the rollout; named in decisions. */
+  readonly name: string
+  readonly serve: Serve
+}
+
+/**
+ * A named rule. Exactly one of `header`, `cookie`, `cohort`, `when` says what it looks at. A header or cookie rule matches
+ * by `values` (any of, exact), by `condition` (operators on the value, e.g. `{ "$regex": "^v2" }`), or, with neither, by presence.
+ * Header names are case-insensitive.
+ */
+export type Rule =
+  | (RuleBase & { readonly header: string; readonly values?: readonly string[]; readonly condition?: Condition })
+  | (RuleBase & { readonly cookie: string; readonly values?: readonly string[]; readonly condition?: Condition })
+  | (RuleBase & { readonly cohort: string })
+  | (RuleBase & { readonly when: Condition })
+
+/** A cohort as an SDK needs it: whoever meets the condition or is a member is in. */
+export interface RulesetCohort {
+  readonly when?: Condition
+  readonly members?: readonly string[]
+}
+
+/** An arm. The first of a rollout is always `stable`. `share` divides the canary's weight between several canary arms. */
+export interface Variant {
+  readonly name: string
+  readonly share?: number
+  readonly payload?: JsonValue
+}
+
+/** Latency limits in ms that an SDK counts exceedances of; `version` says which limits a count belongs to. */
+export interface Thresholds {
+  readonly version: number
+  readonly ms: readonly number[]
+}
+
+/** One rollout as an SDK needs it. Every field is at the top level so that a patch can name just what changed. */
+export interface RulesetRollout {
+  readonly phase: Phase
+  /** ASCII, 16 characters when made by the server. */
+  readonly salt: string
+  /** Version of the hash that assigns units; 1 is the only one yet. */
+  readonly hash: 1
+  /** Grows with each change of weight, stage or salt. */
+  readonly epoch: number
+  /** Name of the current stage; absent before the start. */
+  readonly stage?: string
+  /** Share of the remaining units that get the canary: 0 to 100 in steps of 0.001. */
+  readonly weight: number
+  /** The attribute that is assigned, a dotted path; `id` when absent. */
+  readonly unit?: string
+  readonly variants: readonly Variant[]
+  /** In phase `succeeded`: what everybody gets. */
+  readonly winner?: string
+  readonly rules?: readonly Rule[]
+  /** Cohorts let in by the current stage and those before it. */
+  readonly cohorts?: readonly string[]
+  /** Variant by unit. */
+  readonly overrides?: { readonly [unit: string]: string }
+  readonly thresholds?: Thresholds
+  /** Names of the events that a metric of this rollout counts: only these are worth sending. */
+  readonly events?: readonly string[]
+  /** Share of units (by unit hash) whose exposures and events are reported, 0 < s ≤ 1; 1 when absent. */
+  readonly unitSample?: number
+  /** Without contact for this long an SDK serves stable. */
+  readonly deadmanMs?: number
+  /** False switches the local breaker off. */
+  readonly breaker?: boolean
+}
+
+/** Everything an SDK needs to decide, as one versioned document of one environment. */
+export interface Ruleset {
+  readonly version: number
+  readonly environment: string
+  /** Salt of the 64-bit unit hashes that stand for ids in reports. */
+  readonly unitSalt: string
+  readonly rollouts: { readonly [key: string]: RulesetRollout }
+  readonly cohorts: { readonly [key: string]: RulesetCohort }
+}
