@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config'
+
+const project = (name: string, include: string[], extra: object = {}) => ({
+  test: { name, include, exclude: ['**/node_modules/**', '**/dist/**'], ...extra },
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', ['{shared,server,sdk-node,sdk-browser}/src/**/*.test.ts']),
+      project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 120_000 }),
+      project('package', ['test/package/**/*.test.ts'], { testTimeout: 180_000 }),
+      project('e2e', ['test/e2e/**/*.test.ts'], { testTimeout: 120_000, fileParallelism: false }),
+      project('simulation', ['test/simulation/**/*.test.ts'], { testTimeout: 600_000 }),
+      project('faults', ['test/faults/**/*.test.ts'], { testTimeout: 300_000, fileParallelism: false }),
+    ],
+  },
+})
