@@ -1,2 +1,3 @@
 export type { Issue } from './issue.ts'
 export type { JsonValue } from './json.ts'
+export { utf8 } from './utf8.ts'

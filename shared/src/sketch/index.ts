@@ -1,0 +1,1 @@
+export { binCount, decodeSketch, edgeAbove, LatencySketch } from './latency-sketch.ts'
