@@ -1,3 +1,6 @@
+export { type Attributes, compilePath } from './attributes.ts'
+export { type CohortIndex, createCohortIndex } from './cohorts.ts'
+export { type ConditionScope, compileCondition, compileValueTest, type Predicate } from './condition.ts'
 export type {
   Condition,
   Phase,
@@ -10,3 +13,6 @@ export type {
   Variant,
 } from './model.ts'
 export { phases } from './model.ts'
+export { nearest } from './nearest.ts'
+export { cohortsInCondition, conditionLimits, validateCondition, validateValueTest } from './validate-condition.ts'
+export { type RuleScope, validateCohortGraph, validateRules } from './validate-rules.ts'

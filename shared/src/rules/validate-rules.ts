@@ -1,0 +1,163 @@
+import type { Issue } from '../base/index.ts'
+import type { RulesetCohort } from './model.ts'
+import { nearest } from './nearest.ts'
+import { cohortsInCondition, validateCondition, validateValueTest } from './validate-condition.ts'
+
+/** What rules may refer to. `cohorts` undefined: not known here, so not checked. */
+export interface RuleScope {
+  readonly variants: readonly string[]
+  readonly cohorts: readonly string[] | undefined
+}
+
+const matchers = ['header', 'cookie', 'cohort', 'when'] as const
+const fields = ['name', 'serve', 'values', 'condition', ...matchers]
+
+const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const isName = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= 128
+
+/** Every fault of a list of rules, with its path. */
+export function validateRules(rules: unknown, scope: RuleScope, path: string): Issue[] {
+  if (!Array.isArray(rules)) return [{ path, message: 'must be a list of rules' }]
+  const issues: Issue[] = []
+  const names = new Set<string>()
+  rules.forEach((rule: unknown, i) => {
+    const at = `${path}[${i}]`
+    if (!isRecord(rule)) {
+      issues.push({
+        path: at,
+        message: 'must be an object such as { "name": "qa", "header": "X-Canary", "serve": "canary" }',
+      })
+      return
+    }
+    issues.push(...ruleIssues(rule, scope, at))
+    if (typeof rule.name === 'string' && names.has(rule.name)) {
+      issues.push({
+        path: `${at}.name`,
+        message: `"${rule.name}" is the name of an earlier rule; names are unique within a rollout`,
+      })
+    }
+    if (typeof rule.name === 'string') names.add(rule.name)
+  })
+  return issues
+}
+
+function ruleIssues(rule: { readonly [key: string]: unknown }, scope: RuleScope, path: string): Issue[] {
+  const issues: Issue[] = []
+  for (const field of Object.keys(rule)) {
+    if (fields.includes(field)) continue
+    const meant = nearest(field, fields)
+    issues.push({
+      path: `${path}.${field}`,
+      message: `is not known${meant === undefined ? '' : `; did you mean ${meant}?`}`,
+    })
+  }
+  if (!isName(rule.name)) issues.push({ path: `${path}.name`, message: 'must be a text of 1 to 128 characters' })
+  const present = matchers.filter((matcher) => rule[matcher] !== undefined)
+  if (present.length !== 1) {
+    issues.push({
+      path,
+      message: `must have exactly one of header, cookie, cohort, when; it has ${present.join(' and ') || 'none'}`,
+    })
+  } else issues.push(...matcherIssues(rule, present[0] as (typeof matchers)[number], scope, path))
+  issues.push(...serveIssues(rule.serve, scope, `${path}.serve`))
+  return issues
+}
+
+function matcherIssues(
+  rule: { readonly [key: string]: unknown },
+  matcher: (typeof matchers)[number],
+  scope: RuleScope,
+  path: string,
+): Issue[] {
+  if (matcher === 'when' || matcher === 'cohort') {
+    const extra = (['values', 'condition'] as const).filter((field) => rule[field] !== undefined)
+    const misplaced = extra.map((field) => ({
+      path: `${path}.${field}`,
+      message: `goes with header or cookie, not with ${matcher}`,
+    }))
+    return [
+      ...misplaced,
+      ...(matcher === 'when'
+        ? whenIssues(rule.when, scope, `${path}.when`)
+        : cohortIssues(rule.cohort, scope, `${path}.cohort`)),
+    ]
+  }
+  const issues: Issue[] = []
+  if (!isName(rule[matcher])) issues.push({ path: `${path}.${matcher}`, message: `must be the name of a ${matcher}` })
+  if (rule.values !== undefined && rule.condition !== undefined) {
+    issues.push({ path, message: 'has both values and condition; keep one' })
+  }
+  if (
+    rule.values !== undefined &&
+    !(Array.isArray(rule.values) && rule.values.length > 0 && rule.values.every((value) => typeof value === 'string'))
+  ) {
+    issues.push({ path: `${path}.values`, message: 'must be a list of at least one text' })
+  }
+  if (rule.condition !== undefined) issues.push(...validateValueTest(rule.condition, `${path}.condition`))
+  return issues
+}
+
+function whenIssues(when: unknown, scope: RuleScope, path: string): Issue[] {
+  const issues = validateCondition(when, path)
+  return issues.length > 0 ? issues : cohortsInCondition(when).flatMap((cohort) => cohortIssues(cohort, scope, path))
+}
+
+function cohortIssues(cohort: unknown, scope: RuleScope, path: string): Issue[] {
+  if (!isName(cohort)) return [{ path, message: 'must be the key of a cohort' }]
+  if (scope.cohorts === undefined || scope.cohorts.includes(cohort)) return []
+  const meant = nearest(cohort, scope.cohorts)
+  return [
+    {
+      path,
+      message: `there is no cohort "${cohort}"${meant === undefined ? '; create it first' : `; did you mean "${meant}"?`}`,
+    },
+  ]
+}
+
+function serveIssues(serve: unknown, scope: RuleScope, path: string): Issue[] {
+  const known = (variant: string): boolean => scope.variants.includes(variant)
+  const wrong = (variant: string, at: string): Issue => ({
+    path: at,
+    message: `"${variant}" is no variant of this rollout; it has ${scope.variants.join(', ')}`,
+  })
+  if (typeof serve === 'string') return known(serve) ? [] : [wrong(serve, path)]
+  if (!isRecord(serve) || Object.keys(serve).length === 0) {
+    return [{ path, message: 'must be a variant, or a split in percent such as { "canary": 10, "stable": 90 }' }]
+  }
+  const issues = Object.keys(serve)
+    .filter((variant) => !known(variant))
+    .map((variant) => wrong(variant, `${path}.${variant}`))
+  let thousandths = 0
+  for (const [variant, share] of Object.entries(serve)) {
+    const steps = typeof share === 'number' ? share * 1000 : Number.NaN
+    if (!(steps >= 0 && steps <= 100_000) || Math.abs(steps - Math.round(steps)) > 1e-6) {
+      issues.push({ path: `${path}.${variant}`, message: 'must be a share from 0 to 100 in steps of 0.001' })
+    } else thousandths += Math.round(steps)
+  }
+  if (issues.length === 0 && thousandths !== 100_000) {
+    issues.push({ path, message: `the shares add up to ${thousandths / 1000}, not to 100` })
+  }
+  return issues
+}
+
+/** Cycles and dangling references among cohorts. */
+export function validateCohortGraph(cohorts: { readonly [key: string]: RulesetCohort }): Issue[] {
+  const issues: Issue[] = []
+  const finished = new Set<string>()
+  const visit = (key: string, trail: readonly string[]): void => {
+    if (finished.has(key)) return
+    if (trail.includes(key)) {
+      issues.push({ path: `${trail[0]}.when`, message: `refers to itself: ${[...trail, key].join(' → ')}` })
+      return
+    }
+    for (const other of cohortsInCondition(cohorts[key]?.when)) {
+      if (!Object.hasOwn(cohorts, other)) issues.push({ path: `${key}.when`, message: `there is no cohort "${other}"` })
+      else visit(other, [...trail, key])
+    }
+    finished.add(key)
+  }
+  for (const key of Object.keys(cohorts)) visit(key, [])
+  return issues
+}
