@@ -20,3 +20,5 @@ export type {
   WireErrorCode,
 } from './messages.ts'
 export { closeCodes, protocolVersion, wireErrorCodes, wireLimits } from './messages.ts'
+export { encodeMessage, type Parsed, parseSdkMessage, parseServerMessage } from './parse.ts'
+export { applyPatch, diffRulesets } from './patch.ts'

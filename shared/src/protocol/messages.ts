@@ -52,7 +52,7 @@ export interface Applied {
 
 /**
  * Outcomes of one (rollout, epoch, variant, stratum) since the last report, already added up.
- * `buckets` is a flat table: for each user bucket with any outcome a row of `4 + thresholds.length` numbers
+ * `buckets` is a flat table: for each user bucket with any outcome a row of `columns` numbers
  * `[bucket, n, failed, timed, over_0 … over_k]`, where `timed` counts outcomes that carried a latency and `over_i` those of
  * them above `thresholds.ms[i]`.
  */
@@ -64,6 +64,8 @@ export interface OutcomeCell {
   readonly stratum: string
   /** `thresholds.version` of the ruleset that `over_*` were counted against; 0 when it named none. */
   readonly thresholds: number
+  /** Numbers in a row of `buckets`: 4 + how many thresholds were counted. */
+  readonly columns: number
   readonly buckets: readonly number[]
   /** Latency sketch of the timed outcomes (see shared/sketch), absent when none carried a latency. */
   readonly latency?: string

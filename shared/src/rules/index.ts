@@ -14,5 +14,6 @@ export type {
 } from './model.ts'
 export { phases } from './model.ts'
 export { nearest } from './nearest.ts'
+export { sameJson } from './operators.ts'
 export { cohortsInCondition, conditionLimits, validateCondition, validateValueTest } from './validate-condition.ts'
 export { type RuleScope, validateCohortGraph, validateRules } from './validate-rules.ts'

@@ -1,0 +1,129 @@
+import { logHarmEvalue } from '../base/index.ts'
+import type { Decision } from '../decide/index.ts'
+import type { BreakerState } from '../protocol/index.ts'
+
+/** Odds ratios the breaker looks for: far beyond what the server's judge needs to act. */
+const oddsRatios = [4, 12]
+/** e ≥ 10 000, which an innocent canary reaches with a chance of at most 1 in 10 000 however often one looks (Ville). */
+const logNeeded = Math.log(10_000)
+const tickMs = 1000
+const leastFailures = 5
+const leastUnits = 3
+const leastRatio = 3
+const leastDifference = 0.05
+
+interface Watch {
+  readonly epoch: number
+  readonly logs: number[]
+  readonly failedUnits: Set<string>
+  tickStart: number
+  tick: { n1: number; x1: number; n0: number; x0: number }
+  total: { n1: number; x1: number; n0: number; x0: number }
+  /** Pooled counts of closed ticks: the rate must be known before the tick it judges. */
+  before: { n: number; x: number }
+  open: boolean
+}
+
+const empty = (): { n1: number; x1: number; n0: number; x0: number } => ({ n1: 0, x1: 0, n0: 0, x0: 0 })
+
+/** One breaker per rollout: opens where this process alone sees the canary fail far beyond its own stable traffic. */
+export interface Breakers {
+  record(decision: Decision, ok: boolean, now: number): void
+  isOpen(rollout: string, epoch: number): boolean
+  /** Rollouts that are running, with their epochs; the breakers of all others close. True when one closed. */
+  retain(epochs: ReadonlyMap<string, number>): boolean
+  states(): readonly BreakerState[]
+}
+
+export function createBreakers(onOpen: (rollout: string) => void): Breakers {
+  const watches = new Map<string, Watch>()
+  let openCount = 0
+
+  function closeTick(rollout: string, watch: Watch): void {
+    const { n1, x1, n0, x0 } = watch.tick
+    const q = (watch.before.x + 0.5) / (watch.before.n + 50)
+    oddsRatios.forEach((psi, i) => {
+      watch.logs[i] = (watch.logs[i] as number) + logHarmEvalue(n1, x1, n0, x0, q, psi)
+    })
+    watch.before.n += n1 + n0
+    watch.before.x += x1 + x0
+    watch.tick = empty()
+    if (!watch.open && trips(watch)) {
+      watch.open = true
+      openCount++
+      onOpen(rollout)
+    }
+  }
+
+  return {
+    record(decision, ok, now) {
+      if (decision.reason !== 'split' || decision.unit === undefined) return
+      let watch = watches.get(decision.rollout)
+      if (watch === undefined || watch.epoch < decision.epoch) {
+        if (watch?.open) openCount--
+        watch = {
+          epoch: decision.epoch,
+          logs: oddsRatios.map(() => 0),
+          failedUnits: new Set(),
+          tickStart: now,
+          tick: empty(),
+          total: empty(),
+          before: { n: 0, x: 0 },
+          open: false,
+        }
+        watches.set(decision.rollout, watch)
+      }
+      if (watch.epoch !== decision.epoch) return
+      if (now - watch.tickStart >= tickMs) {
+        closeTick(decision.rollout, watch)
+        watch.tickStart = now
+      }
+      const canary = decision.variant !== 'stable'
+      for (const tally of [watch.tick, watch.total]) {
+        if (canary) tally.n1++
+        else tally.n0++
+        if (!ok && canary) tally.x1++
+        if (!ok && !canary) tally.x0++
+      }
+      if (!ok && canary && watch.failedUnits.size < leastUnits) watch.failedUnits.add(decision.unit)
+    },
+    isOpen: (rollout, epoch) => {
+      if (openCount === 0) return false
+      const watch = watches.get(rollout)
+      return watch?.open === true && watch.epoch === epoch
+    },
+    retain(epochs) {
+      let closed = false
+      for (const [rollout, watch] of watches) {
+        if (epochs.get(rollout) === watch.epoch) continue
+        if (watch.open) {
+          openCount--
+          closed = true
+        }
+        watches.delete(rollout)
+      }
+      return closed
+    },
+    states() {
+      const open: BreakerState[] = []
+      for (const [rollout, { epoch, total, open: isOpen }] of watches) {
+        if (!isOpen) continue
+        open.push({
+          rollout,
+          epoch,
+          canary: { n: total.n1, failed: total.x1 },
+          stable: { n: total.n0, failed: total.x0 },
+        })
+      }
+      return open
+    },
+  }
+}
+
+function trips({ logs, total, failedUnits }: Watch): boolean {
+  const logE = Math.log(logs.reduce((sum, log) => sum + Math.exp(Math.min(log, 700)), 0) / logs.length)
+  if (logE < logNeeded || total.x1 < leastFailures || failedUnits.size < leastUnits) return false
+  const canary = total.x1 / total.n1
+  const stable = total.n0 === 0 ? 0 : total.x0 / total.n0
+  return canary > leastRatio * stable && canary - stable >= leastDifference
+}

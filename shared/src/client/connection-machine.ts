@@ -1,0 +1,107 @@
+import type { Random } from '../clock/index.ts'
+import { closeCodes } from '../protocol/index.ts'
+import { backoffMs, refusedBackoffMs } from './backoff.ts'
+
+/**
+ * The socket's life as a pure machine: `step(state, event) → { state, effects }`.
+ *
+ *     waiting ──timer──▶ opening ──opened──▶ open ──closed, silent──▶ waiting
+ *                           └──closed, timeout──▶ waiting          any ──stop──▶ stopped
+ */
+export type LinkState =
+  | { readonly phase: 'waiting'; readonly failures: number }
+  | { readonly phase: 'opening'; readonly failures: number }
+  | { readonly phase: 'open'; readonly failures: number; readonly heardAt: number; readonly heartbeatMs: number }
+  | { readonly phase: 'stopped' }
+
+export type LinkEvent =
+  | { readonly type: 'timer' }
+  | { readonly type: 'opened' }
+  /** Anything came from the server. */
+  | { readonly type: 'heard'; readonly heartbeatMs?: number }
+  | { readonly type: 'closed'; readonly code: number; readonly reason: string }
+  | { readonly type: 'stop' }
+
+export type LinkEffect =
+  | { readonly type: 'connect' }
+  | { readonly type: 'hello' }
+  | { readonly type: 'ping' }
+  /** Lets go of the socket; its later events are to be ignored. */
+  | { readonly type: 'drop' }
+  /** The next `timer` event is due in so many milliseconds; replaces the one before. */
+  | { readonly type: 'wait'; readonly ms: number }
+
+export interface LinkStep {
+  readonly state: LinkState
+  readonly effects: readonly LinkEffect[]
+}
+
+export const openTimeoutMs = 10_000
+const defaultHeartbeatMs = 15_000
+
+export const initialLink: LinkState = { phase: 'waiting', failures: 0 }
+
+export function step(state: LinkState, event: LinkEvent, now: number, random: Random): LinkStep {
+  if (event.type === 'stop') return { state: { phase: 'stopped' }, effects: [{ type: 'drop' }] }
+  switch (state.phase) {
+    case 'stopped':
+      return { state, effects: [] }
+    case 'waiting':
+      if (event.type !== 'timer') return { state, effects: [] }
+      return {
+        state: { phase: 'opening', failures: state.failures },
+        effects: [{ type: 'connect' }, { type: 'wait', ms: openTimeoutMs }],
+      }
+    case 'opening':
+      return stepOpening(state, event, now, random)
+    case 'open':
+      return stepOpen(state, event, now, random)
+  }
+}
+
+function stepOpening(state: LinkState & { phase: 'opening' }, event: LinkEvent, now: number, random: Random): LinkStep {
+  switch (event.type) {
+    case 'opened':
+      return {
+        state: { phase: 'open', failures: state.failures, heardAt: now, heartbeatMs: defaultHeartbeatMs },
+        effects: [{ type: 'hello' }, { type: 'wait', ms: defaultHeartbeatMs }],
+      }
+    case 'timer':
+      return lost(state.failures, [{ type: 'drop' }], backoffMs(state.failures, random))
+    case 'closed':
+      return lost(state.failures, [], delayAfterClose(event.code, event.reason, state.failures, random))
+    default:
+      return { state, effects: [] }
+  }
+}
+
+function stepOpen(state: LinkState & { phase: 'open' }, event: LinkEvent, now: number, random: Random): LinkStep {
+  switch (event.type) {
+    case 'heard': {
+      const heartbeatMs = event.heartbeatMs ?? state.heartbeatMs
+      // The server has spoken: the connection is good, so the next loss starts from the shortest wait again.
+      const next: LinkState = { phase: 'open', failures: 0, heardAt: now, heartbeatMs }
+      return { state: next, effects: heartbeatMs === state.heartbeatMs ? [] : [{ type: 'wait', ms: heartbeatMs }] }
+    }
+    case 'timer':
+      if (now - state.heardAt >= 3 * state.heartbeatMs) {
+        return lost(state.failures, [{ type: 'drop' }], backoffMs(state.failures, random))
+      }
+      return { state, effects: [{ type: 'ping' }, { type: 'wait', ms: state.heartbeatMs }] }
+    case 'closed':
+      return lost(state.failures, [], delayAfterClose(event.code, event.reason, state.failures, random))
+    default:
+      return { state, effects: [] }
+  }
+}
+
+function lost(failures: number, effects: readonly LinkEffect[], delayMs: number): LinkStep {
+  return { state: { phase: 'waiting', failures: failures + 1 }, effects: [...effects, { type: 'wait', ms: delayMs }] }
+}
+
+/** A server that goes away tells over how many milliseconds its SDKs should spread their return. */
+function delayAfterClose(code: number, reason: string, failures: number, random: Random): number {
+  if (code === closeCodes.unauthorized) return refusedBackoffMs(random)
+  const spreadMs = code === closeCodes.goingAway && /^\d{1,7}$/.test(reason) ? Number(reason) : 0
+  return spreadMs > 0 ? random() * spreadMs : backoffMs(failures, random)
+}

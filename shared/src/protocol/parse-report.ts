@@ -1,0 +1,159 @@
+import {
+  count,
+  Fault,
+  finite,
+  type JsonRecord,
+  list,
+  optionalCount,
+  optionalText,
+  own,
+  record,
+  text,
+  unitHex,
+} from './check.ts'
+import {
+  type BreakerState,
+  type DroppedCounts,
+  type EventItem,
+  type ExposureCell,
+  type OutcomeCell,
+  type Report,
+  wireLimits,
+} from './messages.ts'
+
+const userBuckets = 256
+const maxThresholds = 16
+
+/** Checks a report and returns it with known fields only. Throws `Fault`. */
+export function readReport(source: JsonRecord): Report {
+  const outcomes = list(source, 'outcomes', '', wireLimits.outcomeCells)?.map((cell, i) =>
+    readOutcome(cell, `outcomes[${i}]`),
+  )
+  const exposures = list(source, 'exposures', '', wireLimits.exposureUnits)?.map((cell, i) =>
+    readExposure(cell, `exposures[${i}]`),
+  )
+  const units = exposures?.reduce((sum, cell) => sum + cell.units.length, 0) ?? 0
+  if (units > wireLimits.exposureUnits) {
+    throw new Fault('exposures', `has ${units} units; at most ${wireLimits.exposureUnits} are taken at once`)
+  }
+  const events = list(source, 'events', '', wireLimits.events)?.map((item, i) => readEvent(item, `events[${i}]`))
+  const breakers = list(source, 'breakers', '', wireLimits.breakers)?.map((item, i) =>
+    readBreaker(item, `breakers[${i}]`),
+  )
+  const dropped = own(source, 'dropped')
+  return {
+    type: 'report',
+    seq: count(source, 'seq', '', 1),
+    ...(outcomes === undefined ? {} : { outcomes }),
+    ...(exposures === undefined ? {} : { exposures }),
+    ...(events === undefined ? {} : { events }),
+    ...(breakers === undefined ? {} : { breakers }),
+    ...(dropped === undefined ? {} : { dropped: readDropped(record(dropped, 'dropped')) }),
+  }
+}
+
+function cellHead(source: JsonRecord, path: string): Pick<OutcomeCell, 'rollout' | 'epoch' | 'variant' | 'stratum'> {
+  const stratum = text(source, 'stratum', path, 160)
+  if (stratum !== 'split' && stratum !== 'forced' && !stratum.startsWith('rule:')) {
+    throw new Fault(`${path}.stratum`, 'must be split, forced or rule:<name>')
+  }
+  return {
+    rollout: text(source, 'rollout', path),
+    epoch: count(source, 'epoch', path, 0),
+    variant: text(source, 'variant', path),
+    stratum,
+  }
+}
+
+function readOutcome(value: unknown, path: string): OutcomeCell {
+  const source = record(value, path)
+  const flat = list(source, 'buckets', path, userBuckets * (4 + maxThresholds))
+  if (flat === undefined || flat.length === 0) throw new Fault(`${path}.buckets`, 'must be a list of at least one row')
+  const latency = optionalText(source, 'latency', path, 24 * 1024)
+  return {
+    ...cellHead(source, path),
+    thresholds: count(source, 'thresholds', path),
+    columns: readColumns(source, flat, path),
+    buckets: flat as readonly number[],
+    ...(latency === undefined ? {} : { latency }),
+  }
+}
+
+/** Checks every row of a flat bucket table and returns how many numbers a row has. */
+function readColumns(source: JsonRecord, flat: readonly unknown[], path: string): number {
+  const columns = count(source, 'columns', path, 4)
+  const at = `${path}.buckets`
+  if (columns > 4 + maxThresholds) throw new Fault(`${path}.columns`, `must be at most ${4 + maxThresholds}`)
+  if (flat.length % columns !== 0)
+    throw new Fault(at, `must hold rows of ${columns} numbers; it has ${flat.length} numbers`)
+  let previous = -1
+  for (let row = 0; row < flat.length; row += columns) {
+    for (let i = row; i < row + columns; i++) {
+      const item = flat[i]
+      if (typeof item !== 'number' || !Number.isSafeInteger(item) || item < 0) {
+        throw new Fault(`${at}[${i}]`, 'must be a whole number of at least 0')
+      }
+    }
+    const [bucket, n, failed, timed] = flat.slice(row, row + 4) as [number, number, number, number]
+    if (bucket <= previous || bucket >= userBuckets) {
+      throw new Fault(`${at}[${row}]`, `must be a bucket from 0 to ${userBuckets - 1}, rising from row to row`)
+    }
+    previous = bucket
+    if (n < 1 || failed > n || timed > n) throw new Fault(`${at}[${row}]`, 'must have n ≥ 1, failed ≤ n and timed ≤ n')
+    for (let i = row + 4; i < row + columns; i++) {
+      if ((flat[i] as number) > timed)
+        throw new Fault(`${at}[${i}]`, 'must not count more exceedances than timed outcomes')
+    }
+  }
+  return columns
+}
+
+function readExposure(value: unknown, path: string): ExposureCell {
+  const source = record(value, path)
+  const units = list(source, 'units', path, wireLimits.exposureUnits)
+  if (units === undefined || units.length === 0)
+    throw new Fault(`${path}.units`, 'must be a list of at least one unit hash')
+  return {
+    ...cellHead(source, path),
+    reason: text(source, 'reason', path, 32),
+    units: units.map((unit, i) => unitHex(unit, `${path}.units[${i}]`)),
+  }
+}
+
+function readEvent(value: unknown, path: string): EventItem {
+  const source = record(value, path)
+  const id = optionalText(source, 'id', path)
+  return {
+    event: text(source, 'event', path),
+    unit: unitHex(own(source, 'unit'), `${path}.unit`),
+    ageMs: finite(source, 'ageMs', path, 0, 1e12),
+    ...(own(source, 'value') === undefined ? {} : { value: finite(source, 'value', path, -1e15, 1e15) }),
+    ...(id === undefined ? {} : { id }),
+  }
+}
+
+function readTally(value: unknown, path: string): { n: number; failed: number } {
+  const source = record(value, path)
+  const tally = { n: count(source, 'n', path), failed: count(source, 'failed', path) }
+  if (tally.failed > tally.n) throw new Fault(`${path}.failed`, 'must not be more than n')
+  return tally
+}
+
+function readBreaker(value: unknown, path: string): BreakerState {
+  const source = record(value, path)
+  return {
+    rollout: text(source, 'rollout', path),
+    epoch: count(source, 'epoch', path),
+    canary: readTally(own(source, 'canary'), `${path}.canary`),
+    stable: readTally(own(source, 'stable'), `${path}.stable`),
+  }
+}
+
+function readDropped(source: JsonRecord): DroppedCounts {
+  const counts: { [kind: string]: number } = {}
+  for (const kind of ['outcomes', 'exposures', 'events', 'unknownOperators', 'invalid']) {
+    const value = optionalCount(source, kind, 'dropped')
+    if (value !== undefined) counts[kind] = value
+  }
+  return counts
+}

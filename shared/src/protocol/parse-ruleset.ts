@@ -1,0 +1,105 @@
+import { phases, type Ruleset, type RulesetRollout } from '../rules/index.ts'
+import { count, Fault, finite, type JsonRecord, list, named, optionalText, own, record, text } from './check.ts'
+
+/**
+ * Checks that a ruleset has the shape that deciding relies on. Conditions are not checked here: those that cannot be compiled do not
+ * match. Throws `Fault`.
+ */
+export function readRuleset(value: unknown, path: string): Ruleset {
+  const source = record(value, path)
+  count(source, 'version', path)
+  text(source, 'environment', path)
+  text(source, 'unitSalt', path, 128, 0)
+  for (const [key, rollout] of Object.entries(record(own(source, 'rollouts'), named(path, 'rollouts')))) {
+    readRollout(rollout, `${named(path, 'rollouts')}.${key}`)
+  }
+  for (const [key, cohort] of Object.entries(record(own(source, 'cohorts'), named(path, 'cohorts')))) {
+    readCohort(cohort, `${named(path, 'cohorts')}.${key}`)
+  }
+  return value as Ruleset
+}
+
+export function readCohort(value: unknown, path: string): void {
+  const source = record(value, path)
+  if (own(source, 'when') !== undefined) record(own(source, 'when'), `${path}.when`)
+  texts(source, 'members', path, Number.POSITIVE_INFINITY)
+}
+
+function texts(source: JsonRecord, key: string, path: string, limit: number): void {
+  list(source, key, path, limit)?.forEach((item, i) => {
+    if (typeof item !== 'string') throw new Fault(`${named(path, key)}[${i}]`, 'must be a text')
+  })
+}
+
+export function readRollout(value: unknown, path: string): RulesetRollout {
+  const source = record(value, path)
+  if (!phases.includes(own(source, 'phase') as never))
+    throw new Fault(`${path}.phase`, `must be one of ${phases.join(', ')}`)
+  text(source, 'salt', path, 256, 0)
+  if (own(source, 'hash') !== 1) throw new Fault(`${path}.hash`, 'must be 1, the only hash this version knows')
+  count(source, 'epoch', path)
+  finite(source, 'weight', path, 0, 100)
+  optionalText(source, 'stage', path)
+  optionalText(source, 'unit', path)
+  optionalText(source, 'winner', path)
+  readVariants(source, path)
+  list(source, 'rules', path, 10_000)?.forEach((rule, i) => {
+    readRule(rule, `${path}.rules[${i}]`)
+  })
+  texts(source, 'cohorts', path, 10_000)
+  texts(source, 'events', path, 10_000)
+  readRest(source, path)
+  return value as RulesetRollout
+}
+
+function readVariants(source: JsonRecord, path: string): void {
+  const variants = list(source, 'variants', path, 100)
+  if (variants === undefined || variants.length < 2)
+    throw new Fault(`${path}.variants`, 'must list stable and at least one arm')
+  variants.forEach((item, i) => {
+    const variant = record(item, `${path}.variants[${i}]`)
+    text(variant, 'name', `${path}.variants[${i}]`)
+    if (own(variant, 'share') !== undefined) finite(variant, 'share', `${path}.variants[${i}]`, 0, 1e9)
+  })
+}
+
+function readRule(value: unknown, path: string): void {
+  const source = record(value, path)
+  text(source, 'name', path)
+  const serve = own(source, 'serve')
+  if (typeof serve !== 'string') {
+    const split = record(serve, `${path}.serve`)
+    for (const key of Object.keys(split)) finite(split, key, `${path}.serve`, 0, 100)
+  }
+  for (const matcher of ['header', 'cookie', 'cohort'] as const) {
+    if (own(source, matcher) !== undefined) {
+      text(source, matcher, path)
+      texts(source, 'values', path, 10_000)
+      return
+    }
+  }
+  record(own(source, 'when'), `${path}.when`)
+}
+
+function readRest(source: JsonRecord, path: string): void {
+  const overrides = own(source, 'overrides')
+  if (overrides !== undefined) {
+    const entries = record(overrides, `${path}.overrides`)
+    for (const unit of Object.keys(entries)) text(entries, unit, `${path}.overrides`)
+  }
+  const thresholds = own(source, 'thresholds')
+  if (thresholds !== undefined) {
+    const limits = record(thresholds, `${path}.thresholds`)
+    count(limits, 'version', `${path}.thresholds`)
+    const ms = list(limits, 'ms', `${path}.thresholds`, 16)
+    if (ms === undefined) throw new Fault(`${path}.thresholds.ms`, 'must be a list of numbers')
+    ms.forEach((item, i) => {
+      if (typeof item !== 'number' || !(item > 0))
+        throw new Fault(`${path}.thresholds.ms[${i}]`, 'must be a number above 0')
+    })
+  }
+  if (own(source, 'unitSample') !== undefined) finite(source, 'unitSample', path, 0, 1)
+  if (own(source, 'deadmanMs') !== undefined) finite(source, 'deadmanMs', path, 0, 1e12)
+  const breaker = own(source, 'breaker')
+  if (breaker !== undefined && typeof breaker !== 'boolean') throw new Fault(`${path}.breaker`, 'must be true or false')
+}

@@ -1,0 +1,187 @@
+import {
+  count,
+  Fault,
+  finite,
+  type JsonRecord,
+  list,
+  named,
+  optionalCount,
+  optionalText,
+  own,
+  record,
+  text,
+} from './check.ts'
+import {
+  type Hello,
+  type PatchMessage,
+  type RolloutPatch,
+  type SdkMessage,
+  type ServerMessage,
+  type WireError,
+  type WireErrorCode,
+  wireErrorCodes,
+  wireLimits,
+} from './messages.ts'
+import { readReport } from './parse-report.ts'
+import { readCohort, readRuleset } from './parse-ruleset.ts'
+
+export type Parsed<M> = { readonly ok: true; readonly message: M } | { readonly ok: false; readonly error: WireError }
+
+/** A message of an SDK, or the error to answer it with. Unknown fields are left out: an older server understands a newer SDK. */
+export function parseSdkMessage(raw: string): Parsed<SdkMessage> {
+  return parse(raw, readSdkMessage)
+}
+
+/** A message of the server, or the error that an SDK counts. */
+export function parseServerMessage(raw: string): Parsed<ServerMessage> {
+  return parse(raw, readServerMessage)
+}
+
+export function encodeMessage(message: SdkMessage | ServerMessage): string {
+  return JSON.stringify(message)
+}
+
+function parse<M>(raw: string, read: (source: JsonRecord) => M): Parsed<M> {
+  let source: JsonRecord
+  try {
+    source = record(JSON.parse(raw), '')
+  } catch (error) {
+    const why = error instanceof Fault ? 'it is not an object' : `it is not JSON: ${(error as Error).message}`
+    return {
+      ok: false,
+      error: { type: 'error', code: 'bad-message', message: `message refused, ${why}`, retry: false },
+    }
+  }
+  try {
+    return { ok: true, message: read(source) }
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    const isReport = own(source, 'type') === 'report'
+    const seq = own(source, 'seq')
+    return {
+      ok: false,
+      error: {
+        type: 'error',
+        code: isReport ? 'bad-report' : 'bad-message',
+        message: `message refused: ${error.path === '' ? 'it' : error.path} ${error.message}`,
+        retry: false,
+        path: error.path,
+        ...(isReport && typeof seq === 'number' && Number.isSafeInteger(seq) ? { seq } : {}),
+      },
+    }
+  }
+}
+
+function readSdkMessage(source: JsonRecord): SdkMessage {
+  const type = own(source, 'type')
+  switch (type) {
+    case 'hello':
+      return readHello(source)
+    case 'applied':
+      return { type, version: count(source, 'version', '') }
+    case 'report':
+      return readReport(source)
+    case 'ping':
+    case 'pong':
+      return { type }
+    default:
+      throw new Fault('type', 'must be one of hello, applied, report, ping, pong')
+  }
+}
+
+function readHello(source: JsonRecord): Hello {
+  const sdk = record(own(source, 'sdk'), 'sdk')
+  const version = optionalCount(source, 'version', '')
+  const labels = own(source, 'labels')
+  return {
+    type: 'hello',
+    protocol: count(source, 'protocol', '', 1),
+    sdk: { name: text(sdk, 'name', 'sdk'), version: text(sdk, 'version', 'sdk') },
+    instance: readInstance(text(source, 'instance', '', 64, 8)),
+    ...(version === undefined ? {} : { version }),
+    ...(labels === undefined ? {} : { labels: readLabels(record(labels, 'labels')) }),
+  }
+}
+
+function readInstance(instance: string): string {
+  if (!/^[\w.-]+$/.test(instance)) throw new Fault('instance', 'must be made of letters, digits, _ . -')
+  return instance
+}
+
+function readLabels(source: JsonRecord): { [name: string]: string } {
+  const names = Object.keys(source)
+  if (names.length > wireLimits.labels)
+    throw new Fault('labels', `has ${names.length} labels; at most ${wireLimits.labels} are kept`)
+  return Object.fromEntries(names.map((name) => [name.slice(0, 64), text(source, name, 'labels', 256, 0)]))
+}
+
+function readServerMessage(source: JsonRecord): ServerMessage {
+  const type = own(source, 'type')
+  switch (type) {
+    case 'ruleset':
+      return {
+        type,
+        ruleset: readRuleset(own(source, 'ruleset'), 'ruleset'),
+        flushMs: finite(source, 'flushMs', '', 50, 3_600_000),
+        heartbeatMs: finite(source, 'heartbeatMs', '', 100, 3_600_000),
+      }
+    case 'patch':
+      return readPatch(source)
+    case 'ack':
+      return { type, seq: count(source, 'seq', '', 1) }
+    case 'error':
+      return readError(source)
+    case 'ping':
+    case 'pong':
+      return { type }
+    default:
+      throw new Fault('type', 'must be one of ruleset, patch, ack, error, ping, pong')
+  }
+}
+
+function readPatch(source: JsonRecord): PatchMessage {
+  const rollouts = own(source, 'rollouts')
+  const cohorts = own(source, 'cohorts')
+  const removed = own(source, 'removed')
+  if (rollouts !== undefined)
+    for (const [key, patch] of Object.entries(record(rollouts, 'rollouts'))) record(patch, `rollouts.${key}`)
+  if (cohorts !== undefined)
+    for (const [key, cohort] of Object.entries(record(cohorts, 'cohorts'))) readCohort(cohort, `cohorts.${key}`)
+  return {
+    type: 'patch',
+    from: count(source, 'from', ''),
+    version: count(source, 'version', ''),
+    ...(rollouts === undefined ? {} : { rollouts: rollouts as { readonly [key: string]: RolloutPatch } }),
+    ...(cohorts === undefined ? {} : { cohorts: cohorts as NonNullable<PatchMessage['cohorts']> }),
+    ...(removed === undefined ? {} : { removed: readRemoved(record(removed, 'removed')) }),
+    ...(own(source, 'flushMs') === undefined ? {} : { flushMs: finite(source, 'flushMs', '', 50, 3_600_000) }),
+    ...(own(source, 'heartbeatMs') === undefined
+      ? {}
+      : { heartbeatMs: finite(source, 'heartbeatMs', '', 100, 3_600_000) }),
+  }
+}
+
+function readRemoved(source: JsonRecord): NonNullable<PatchMessage['removed']> {
+  const keys = (name: string): string[] | undefined =>
+    list(source, name, 'removed', 1_000_000)?.map((item, i) => {
+      if (typeof item !== 'string') throw new Fault(`${named('removed', name)}[${i}]`, 'must be a text')
+      return item
+    })
+  const rollouts = keys('rollouts')
+  const cohorts = keys('cohorts')
+  return { ...(rollouts === undefined ? {} : { rollouts }), ...(cohorts === undefined ? {} : { cohorts }) }
+}
+
+function readError(source: JsonRecord): WireError {
+  const code = own(source, 'code')
+  const seq = optionalCount(source, 'seq', '')
+  const path = optionalText(source, 'path', '', 1000)
+  return {
+    type: 'error',
+    code: wireErrorCodes.includes(code as WireErrorCode) ? (code as WireErrorCode) : 'bad-message',
+    message: text(source, 'message', '', 10_000, 0),
+    retry: own(source, 'retry') === true,
+    ...(path === undefined ? {} : { path }),
+    ...(seq === undefined ? {} : { seq }),
+  }
+}
