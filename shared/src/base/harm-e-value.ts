@@ -2,7 +2,11 @@
  * Rates of the two arms with odds ratio `psi` whose traffic-weighted mean is `q`; `share` is the canary's part of the traffic.
  * STATISTICS 3.1: b = 1 + πa − qa, p₀ = 2q / (b + √(b² + 4(1−π)aq)), p₁ = ψp₀ / (1 + ap₀), a = ψ − 1.
  */
-export function alternativeRates(q: number, share: number, psi: number): { readonly stable: number; readonly canary: number } {
+export function alternativeRates(
+  q: number,
+  share: number,
+  psi: number,
+): { readonly stable: number; readonly canary: number } {
   const a = psi - 1
   const b = 1 + share * a - q * a
   const stable = (2 * q) / (b + Math.sqrt(b * b + 4 * (1 - share) * a * q))

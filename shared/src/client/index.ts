@@ -8,6 +8,7 @@ export type {
   RunOptions,
   TrackOptions,
 } from './api.ts'
+export { createClientCore } from './core.ts'
 export type {
   ClientPlatform,
   Connection,

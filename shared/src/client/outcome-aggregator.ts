@@ -56,7 +56,11 @@ export function createOutcomeAggregator(): OutcomeAggregator {
     return undefined
   }
 
-  function make(decision: Decision, stratum: string, thresholds: { readonly version: number; readonly ms: readonly number[] }): Cell {
+  function make(
+    decision: Decision,
+    stratum: string,
+    thresholds: { readonly version: number; readonly ms: readonly number[] },
+  ): Cell {
     if (cells.length >= maxCells) dropped += cells.shift()?.outcomes ?? 0
     const columns = 4 + thresholds.ms.length
     const cell: Cell = {
