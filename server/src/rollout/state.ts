@@ -60,7 +60,6 @@ export type RolloutEvent =
   /** The definition was edited; `before` is the one the rollout ran by. */
   | { readonly type: 'edited'; readonly before: RolloutDefinition }
   /** The engine's own. */
-  | { readonly type: 'clock' }
   | { readonly type: 'judged'; readonly label: VerdictLabel; readonly sentence: string; readonly revertReason?: string }
   | { readonly type: 'thresholds-fixed'; readonly ms: readonly number[] }
 

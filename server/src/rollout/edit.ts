@@ -1,0 +1,83 @@
+import type { RolloutDefinition } from './definition.ts'
+import { changed, rejected } from './outcome.ts'
+import type { EventContext, Progress, RolloutState, Transition } from './state.ts'
+
+/**
+ * The state under an edited definition. What was earned is kept: the rollout stays in the stage of the same name. A changed weight of
+ * that stage takes effect at once and begins a new epoch.
+ */
+export function edit(
+  definition: RolloutDefinition,
+  state: RolloutState,
+  before: RolloutDefinition,
+  context: EventContext,
+): Transition {
+  switch (state.phase) {
+    case 'draft':
+    case 'scheduled':
+      return changed(state, `edited by ${context.actor.name}`)
+    case 'archived':
+      return rejected('illegal-in-phase', 'an archived rollout cannot be edited; make a new one')
+    case 'succeeded':
+    case 'reverted': {
+      const stage = Math.min(state.progress.stage, definition.stages.length - 1)
+      if (state.phase === 'succeeded' && !definition.variants.some((variant) => variant.name === state.winner)) {
+        return rejected('invalid-edit', `variant "${state.winner}" is what everybody gets and cannot be removed`)
+      }
+      return changed({ ...state, progress: { ...state.progress, stage } }, `edited by ${context.actor.name}`)
+    }
+    case 'running':
+    case 'paused':
+    case 'awaiting-approval':
+      return editRunning(definition, state, before, context)
+  }
+}
+
+function editRunning(
+  definition: RolloutDefinition,
+  state: Extract<RolloutState, { phase: 'running' | 'paused' | 'awaiting-approval' }>,
+  before: RolloutDefinition,
+  context: EventContext,
+): Transition {
+  const { progress } = state
+  const current = before.stages[progress.stage]
+  const index = definition.stages.findIndex((stage) => stage.name === current?.name)
+  const stage = definition.stages[index]
+  if (stage === undefined) {
+    return rejected(
+      'invalid-edit',
+      `stage "${current?.name}" is under way and cannot be removed or renamed; move on first, or revert`,
+    )
+  }
+  const gone = before.variants.find((variant) => !definition.variants.some((other) => other.name === variant.name))
+  if (gone !== undefined) {
+    return rejected(
+      'invalid-edit',
+      `variant "${gone.name}" is being served and cannot be removed while the rollout runs`,
+    )
+  }
+  if ((definition.unit ?? 'id') !== (before.unit ?? 'id')) {
+    return rejected(
+      'invalid-edit',
+      'the unit decides who is in which arm and cannot change while the rollout runs; restart it instead',
+    )
+  }
+  if (definition.analysis.tickMs !== before.analysis.tickMs) {
+    return rejected('invalid-edit', 'analysis.tick cannot change while the rollout runs; restart it instead')
+  }
+  const reweighted = stage.weight !== current?.weight
+  const known = new Set(definition.variants.map((variant) => variant.name))
+  const next: Progress = {
+    ...progress,
+    stage: index,
+    overrides: Object.fromEntries(Object.entries(progress.overrides).filter(([, variant]) => known.has(variant))),
+    ...(reweighted
+      ? { weight: stage.weight, epoch: progress.epoch + 1, stageStartedAt: context.now, pausedMs: 0 }
+      : {}),
+  }
+  const summary = `edited by ${context.actor.name}${reweighted ? `; weight of stage ${stage.name} now ${stage.weight} %` : ''}`
+  if (state.phase === 'awaiting-approval' && reweighted) return changed({ phase: 'running', progress: next }, summary)
+  if (state.phase === 'paused')
+    return changed({ ...state, progress: next, ...(reweighted ? { pausedAt: context.now } : {}) }, summary)
+  return changed({ ...state, progress: next }, summary)
+}

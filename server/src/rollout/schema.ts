@@ -1,0 +1,138 @@
+import { parseDuration } from '@pipit/shared/clock'
+import { z } from 'zod'
+
+/**
+ * The rollout file, cohorts and metrics as people write them. These schemas validate and are what the OpenAPI document shows;
+ * faults that need more than one field are found in `parse.ts`.
+ */
+
+export const keyPattern = /^[a-z0-9][a-z0-9._-]{0,63}$/
+
+const key = (what: string) =>
+  z
+    .string()
+    .regex(keyPattern, `must be 1 to 64 lower-case letters, digits, . _ - and start with a letter or digit`)
+    .meta({ description: `Key of the ${what}`, example: 'checkout-v2' })
+
+const name = z.string().min(1).max(64)
+
+/** A duration text such as `10m`, or a number of milliseconds; milliseconds after parsing. */
+export const duration = z
+  .union([z.string(), z.number()])
+  .transform((value, context) => {
+    const ms = typeof value === 'number' ? value : parseDuration(value)
+    if (ms === undefined || !Number.isFinite(ms) || ms < 0 || ms > 366 * 86_400_000) {
+      context.addIssue({ code: 'custom', message: 'must be a duration such as 30s, 10m, 2h or 1d, at most a year' })
+      return z.NEVER
+    }
+    return ms
+  })
+  .meta({ description: 'A duration: 30s, 10m, 2h, 1d; or a number of milliseconds', example: '30m' })
+
+const json: z.ZodType = z.json()
+
+const condition = z
+  .record(z.string(), z.unknown())
+  .meta({ description: 'A condition in MongoDB query form', example: { plan: { $in: ['beta'] } } })
+
+const rule = z
+  .record(z.string(), z.unknown())
+  .meta({
+    description: 'A rule: name, one of header, cookie, cohort, when, and serve',
+    example: { name: 'qa', header: 'X-Canary', values: ['true'], serve: 'canary' },
+  })
+
+const stage = z
+  .strictObject({
+    name,
+    weight: z
+      .number()
+      .min(0)
+      .max(100)
+      .meta({ description: 'Share of the remaining users who get the canary, 0 to 100 in steps of 0.001', example: 5 }),
+    cohorts: z.array(z.string()).max(100).optional(),
+    hold: duration.optional(),
+    maxHold: duration.optional(),
+    approval: z.boolean().optional(),
+    minUnits: z.number().int().min(0).max(1e9).optional(),
+  })
+  .meta({ id: 'Stage' })
+
+const margin = z
+  .strictObject({
+    relative: z.number().positive().max(1000).optional(),
+    absolute: z.number().positive().max(1).optional(),
+  })
+  .meta({
+    id: 'Margin',
+    description: 'A ratio to stable, a difference of rates, or both: either suffices to be within',
+    example: { relative: 1.5 },
+  })
+
+const guard = z
+  .strictObject({
+    metric: z.string().min(1).max(64),
+    worseThan: margin,
+    action: z.enum(['revert', 'pause', 'alert']),
+    null: z.enum(['stable', 'margin']).optional(),
+    weight: z.number().positive().max(1000).optional(),
+  })
+  .meta({ id: 'Guard' })
+
+const gate = z.strictObject({ metric: z.string().min(1).max(64), noWorseThan: margin }).meta({ id: 'Gate' })
+
+export const metricSchema = z
+  .strictObject({
+    key: key('metric'),
+    kind: z.enum(['conversion'], { error: 'must be "conversion", the only kind of metric this version compares' }),
+    event: z.string().min(1).max(128),
+    window: duration.optional(),
+    description: z.string().max(2000).optional(),
+  })
+  .meta({ id: 'MetricInput', example: { key: 'purchase', kind: 'conversion', event: 'purchase' } })
+
+const variant = z
+  .strictObject({ name, share: z.number().positive().max(1e6).optional(), payload: json.optional() })
+  .meta({ id: 'Variant' })
+
+const analysis = z
+  .strictObject({
+    tick: duration.optional(),
+    alpha: z.number().min(0.0001).max(0.2).optional(),
+    warmup: duration.optional(),
+    armNoise: z.number().min(0).max(1).optional(),
+    maxMargin: z.number().min(1.01).max(100).optional(),
+  })
+  .meta({ id: 'AnalysisSettings' })
+
+export const rolloutSchema = z
+  .strictObject({
+    key: key('rollout'),
+    description: z.string().max(2000).optional(),
+    unit: z.string().min(1).max(128).optional(),
+    variants: z.array(variant).min(2).max(20).optional(),
+    rules: z.array(rule).max(100).optional(),
+    stages: z.array(stage).min(1, 'must have at least one stage').max(50),
+    guards: z.array(guard).max(20).optional(),
+    gates: z.array(gate).max(20).optional(),
+    metrics: z.array(metricSchema).max(20).optional(),
+    revertTo: z.enum(['zero', 'previous-stage']).optional(),
+    onInconclusive: z.enum(['pause', 'advance', 'revert']).optional(),
+    breaker: z.boolean().optional(),
+    deadman: duration.optional(),
+    unitSample: z.number().gt(0).max(1).optional(),
+    browser: z.boolean().optional(),
+    analysis: analysis.optional(),
+  })
+  .meta({ id: 'RolloutInput' })
+
+export const cohortSchema = z
+  .strictObject({
+    key: key('cohort'),
+    description: z.string().max(2000).optional(),
+    when: condition.optional(),
+    members: z.array(z.string().min(1).max(256)).max(1_000_000).optional(),
+  })
+  .meta({ id: 'CohortInput', example: { key: 'beta', when: { plan: 'beta' } } })
+
+export type RolloutInput = z.infer<typeof rolloutSchema>
