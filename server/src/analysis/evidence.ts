@@ -22,6 +22,8 @@ export interface Tick {
   readonly epoch: number
   readonly tick: number
   readonly thresholdsVersion: number
+  /** Index of the stage the epoch belongs to, where the engine knows it: margins are fixed by it when an epoch begins. */
+  readonly stage?: number
   readonly canary: ArmTick
   readonly stable: ArmTick
   /** Canary outcomes that were not randomised (cohort, header, rule, override). */

@@ -143,6 +143,9 @@ function checkMargin(
       message: `must be above 1 for ${metric}: 1.5 tolerates half as much again`,
     })
   }
+  if (absolute !== undefined && kind === 'conversion') {
+    issues.push({ path: `${path}.${field}.absolute`, message: 'is not for conversions; give relative, such as 0.9' })
+  }
   if (absolute !== undefined && kind === 'latency') {
     issues.push({
       path: `${path}.${field}.absolute`,

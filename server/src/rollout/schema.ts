@@ -35,12 +35,10 @@ const condition = z
   .record(z.string(), z.unknown())
   .meta({ description: 'A condition in MongoDB query form', example: { plan: { $in: ['beta'] } } })
 
-const rule = z
-  .record(z.string(), z.unknown())
-  .meta({
-    description: 'A rule: name, one of header, cookie, cohort, when, and serve',
-    example: { name: 'qa', header: 'X-Canary', values: ['true'], serve: 'canary' },
-  })
+const rule = z.record(z.string(), z.unknown()).meta({
+  description: 'A rule: name, one of header, cookie, cohort, when, and serve',
+  example: { name: 'qa', header: 'X-Canary', values: ['true'], serve: 'canary' },
+})
 
 const stage = z
   .strictObject({

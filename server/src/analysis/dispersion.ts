@@ -1,0 +1,121 @@
+/** User-bucket sums of one epoch for one metric: arrays of the same length, canary 1, stable 0. */
+export interface Segment {
+  readonly n1: ArrayLike<number>
+  readonly x1: ArrayLike<number>
+  readonly n0: ArrayLike<number>
+  readonly x0: ArrayLike<number>
+}
+
+export interface Dispersion {
+  /** Factor D ≥ 1 by which correlated requests widen everything. */
+  readonly factor: number
+  /** Degrees of freedom ν of that factor; infinite while no factor is in use. */
+  readonly degrees: number
+}
+
+/** A D counts only when it exceeds 1 + gate·√(2/B_eff): below that it is noise. */
+const gate = 1.5
+
+const none: Dispersion = { factor: 1, degrees: Number.POSITIVE_INFINITY }
+
+const sum = (values: ArrayLike<number>): number => {
+  let total = 0
+  for (let i = 0; i < values.length; i++) total += values[i] as number
+  return total
+}
+
+interface Scores {
+  readonly canary: Float64Array
+  readonly stable: Float64Array
+  readonly stableRaw: Float64Array
+  readonly weight1: Float64Array
+  readonly weight0: Float64Array
+  model1: number
+  model0: number
+  modelStable: number
+}
+
+function addSegment(scores: Scores, { n1, x1, n0, x0 }: Segment): void {
+  const N1 = sum(n1)
+  const N0 = sum(n0)
+  const X1 = sum(x1)
+  const X0 = sum(x0)
+  const p1 = X1 / Math.max(N1, 1)
+  const p0 = X0 / Math.max(N0, 1)
+  const share = N1 / Math.max(N1 + N0, 1)
+  for (let b = 0; b < scores.canary.length; b++) {
+    const r0 = (x0[b] as number) - p0 * (n0[b] as number)
+    const r1 = (x1[b] as number) - p1 * (n1[b] as number)
+    scores.canary[b] = (scores.canary[b] as number) + (1 - share) * r1
+    scores.stable[b] = (scores.stable[b] as number) + share * r0
+    scores.stableRaw[b] = (scores.stableRaw[b] as number) + r0
+    scores.weight1[b] = (scores.weight1[b] as number) + (n1[b] as number)
+    scores.weight0[b] = (scores.weight0[b] as number) + (n0[b] as number)
+  }
+  scores.model1 += (1 - share) ** 2 * X1 * (1 - p1)
+  scores.model0 += share ** 2 * X0 * (1 - p0)
+  scores.modelStable += X0 * (1 - p0)
+}
+
+/** Effective number of buckets (Σn)² / Σn². */
+function effective(weights: Float64Array): number | undefined {
+  let total = 0
+  let squares = 0
+  for (const weight of weights) {
+    total += weight
+    squares += weight * weight
+  }
+  return total > 0 ? (total * total) / squares : undefined
+}
+
+/**
+ * Over-dispersion of a span of epochs (STATISTICS 3.4): how much more the user buckets differ than independent requests would, with
+ * the degrees of freedom of that finding. Scores are added over epochs before squaring, so that persistently noisy users count fully.
+ */
+export function dispersion(segments: readonly Segment[]): Dispersion {
+  const size = segments[0]?.n1.length ?? 0
+  if (size < 2) return none
+  const scores: Scores = {
+    canary: new Float64Array(size),
+    stable: new Float64Array(size),
+    stableRaw: new Float64Array(size),
+    weight1: new Float64Array(size),
+    weight0: new Float64Array(size),
+    model1: 0,
+    model0: 0,
+    modelStable: 0,
+  }
+  for (const segment of segments) addSegment(scores, segment)
+  const correction = size / (size - 1)
+  let squares = 0
+  let fourths = 0
+  let stableSquares = 0
+  for (let b = 0; b < size; b++) {
+    const c1 = (scores.canary[b] as number) ** 2
+    const c0 = (scores.stable[b] as number) ** 2
+    squares += c1 + c0
+    fourths += c1 * c1 + c0 * c0
+    stableSquares += (scores.stableRaw[b] as number) ** 2
+  }
+  const model = scores.model1 + scores.model0
+  const scoreFactor = model > 0 ? (correction * squares) / model : 1
+  const stableFactor = scores.modelStable > 0 ? (correction * stableSquares) / scores.modelStable : 1
+  const B1 = effective(scores.weight1)
+  const B0 = effective(scores.weight0)
+  let effectiveBuckets = size
+  if (model > 0 && B1 !== undefined && B0 !== undefined) {
+    const w = scores.model1 / model
+    effectiveBuckets = 1 / ((w * w) / B1 + (1 - w) ** 2 / B0)
+  }
+  const useScore = scoreFactor > 1 + gate * Math.sqrt(2 / effectiveBuckets)
+  const useStable = stableFactor > 1 + gate * Math.sqrt(2 / (B0 ?? size))
+  if (!useScore && !useStable) return none
+  const degrees = fourths > 0 ? Math.max((3 * squares * squares) / fourths - 1, 1) : Number.POSITIVE_INFINITY
+  return { factor: Math.max(1, useScore ? scoreFactor : 1, useStable ? stableFactor : 1), degrees }
+}
+
+/** A log-likelihood ratio under over-dispersion: L/D, and for positive values the t-likelihood's (ν/2)·log(1 + 2y/ν). */
+export function temper(log: number, factor: number, degrees: number): number {
+  const y = log / factor
+  return y > 0 && Number.isFinite(degrees) ? 0.5 * degrees * Math.log1p((2 * y) / degrees) : y
+}

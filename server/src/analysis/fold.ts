@@ -1,0 +1,278 @@
+import type { RolloutDefinition } from '../rollout/definition.ts'
+import type { Counts } from './e-value.ts'
+import { addStratum, noRatio, type RatioSums } from './estimate.ts'
+import type { ArmTick, Tick } from './evidence.ts'
+import { addTick, type HarmProcess, type HarmSettings, newHarmProcess, prune, startSegment } from './harm-process.ts'
+import type { JudgeState } from './judgement.ts'
+import {
+  addStageTick,
+  newStageTest,
+  type StageMargin,
+  type StageTest,
+  stageMargin,
+  type Traffic,
+} from './non-inferiority.ts'
+import { comparisonStages, type PlannedMetric, planMetrics } from './plan.ts'
+
+/** Version of the judge: grows when the same evidence could give another verdict. */
+export const judgeVersion = 'pipit-1'
+
+/** What is remembered of one metric over a run. Plain JSON. */
+export interface MetricMemory {
+  /** One process for each null; the smaller counts. */
+  readonly harm: readonly HarmProcess[]
+  readonly ratio: RatioSums
+  /** Run totals by arm. */
+  readonly totals: Counts
+  readonly stage: StageTest
+  readonly stageMargin: StageMargin
+  /** All earlier stages together, and what this stage adds to them when it ends. */
+  readonly before: Traffic
+  readonly current: Traffic
+  /** Conversions: units of this epoch that have not converted yet. */
+  readonly risk: { readonly canary: number; readonly stable: number }
+}
+
+/** The judge's memory of a run. Plain JSON. */
+export interface Memory extends JudgeState {
+  /** Comparison stages planned when the run began. */
+  readonly planned: number
+  readonly epoch: number
+  /** Ticks folded in this epoch. */
+  readonly epochTicks: number
+  /** First tick of this epoch: the warm-up counts from here. */
+  readonly epochStart: number
+  /** Epochs in which both arms had users, in order: the segments of the harm processes. */
+  readonly segments: readonly number[]
+  readonly comparing: boolean
+  readonly metrics: { readonly [key: string]: MetricMemory }
+  /** This epoch: randomised units and outcomes by arm. */
+  readonly units: { readonly canary: number; readonly stable: number }
+  readonly outcomes: { readonly canary: number; readonly stable: number }
+  readonly forced: { readonly n: number; readonly failed: number; readonly exposed: number }
+  /** The tick in which the canary failed beyond all doubt, if any in this epoch. */
+  readonly tripped?: { readonly n: number; readonly failed: number }
+}
+
+const noTraffic: Traffic = { total: 0, bad: 0, scaledBad: 0, ticks: 0 }
+
+/** The circuit breaker (STATISTICS 3.6): at least this share of at least so many canary outcomes in one tick. */
+const trip = { share: 0.5, outcomes: 20, stableShare: 0.25 } as const
+
+export function startJudge(definition: RolloutDefinition): JudgeState {
+  const memory: Memory = {
+    judge: judgeVersion,
+    planned: comparisonStages(definition),
+    epoch: -1,
+    epochTicks: 0,
+    epochStart: 0,
+    segments: [],
+    comparing: false,
+    metrics: {},
+    units: { canary: 0, stable: 0 },
+    outcomes: { canary: 0, stable: 0 },
+    forced: { n: 0, failed: 0, exposed: 0 },
+  }
+  return memory
+}
+
+export function memoryOf(state: JudgeState): Memory {
+  return state as Memory
+}
+
+/** The memory of a metric, new where a guard or gate was added while the rollout runs. */
+export function metricMemory(memory: Memory, metric: PlannedMetric): MetricMemory {
+  return (
+    memory.metrics[metric.key] ?? {
+      harm: metric.nulls.map(() => newHarmProcess(metric.down)),
+      ratio: noRatio,
+      totals: { n1: 0, x1: 0, n0: 0, x0: 0 },
+      stage: newStageTest,
+      stageMargin: { margin: metric.margin, monitorOnly: false },
+      before: noTraffic,
+      current: noTraffic,
+      risk: { canary: 0, stable: 0 },
+    }
+  )
+}
+
+interface TickCounts {
+  /** What the tests see: requests, or units that were at risk during the tick. */
+  readonly tested: Counts
+  /** What is new in this tick, for totals: requests, or units that came under risk. */
+  readonly added: Counts
+}
+
+/**
+ * The counts of a metric in one tick. A conversion is tested like a log-rank: the units at risk are those exposed in this epoch that have
+ * not converted, so that delayed conversions and unequal exposure times need no closing window (STATISTICS 4.2).
+ */
+function countsOf(metric: PlannedMetric, tick: Tick, risk: MetricMemory['risk']): TickCounts {
+  const added = addedCounts(metric, tick)
+  if (metric.kind !== 'conversion') return { tested: added, added }
+  return { tested: { ...added, n1: added.n1 + risk.canary, n0: added.n0 + risk.stable }, added }
+}
+
+function addedCounts(metric: PlannedMetric, tick: Tick): Counts {
+  const arm = (side: ArmTick): { n: number; x: number } => {
+    if (metric.kind === 'error_rate') return { n: side.n, x: side.failed }
+    if (metric.limits !== undefined) {
+      const counted = side.over.length > metric.limits.at
+      return counted ? { n: side.timed, x: side.over[metric.limits.at] ?? 0 } : { n: 0, x: 0 }
+    }
+    const conversion = side.conversions[metric.key]
+    return { n: conversion?.atRisk ?? 0, x: conversion?.converted ?? 0 }
+  }
+  const canary = arm(tick.canary)
+  const stable = arm(tick.stable)
+  return { n1: canary.n, x1: canary.x, n0: stable.n, x0: stable.x }
+}
+
+/**
+ * Takes a closed time bucket into the memory. Buckets come in the order of (tick, epoch), each once; one of an earlier epoch (a late
+ * report) still counts for harm and for the totals, not for the stage under way.
+ */
+export function foldTick(definition: RolloutDefinition, state: JudgeState, tick: Tick): JudgeState {
+  const plan = planMetrics(definition)
+  let memory = memoryOf(state)
+  if (tick.epoch > memory.epoch) memory = enterEpoch(memory, tick, definition, plan)
+  const late = tick.epoch < memory.epoch
+  const both = tick.canary.n + tick.canary.exposed > 0 && tick.stable.n + tick.stable.exposed > 0
+  if (!late && both && !memory.comparing) memory = enterComparison(memory, plan)
+  const warm = (tick.tick - memory.epochStart) * definition.analysis.tickMs >= definition.analysis.warmupMs
+  const metrics: { [key: string]: MetricMemory } = {}
+  for (const metric of plan) {
+    metrics[metric.key] = foldMetric(metricMemory(memory, metric), metric, tick, memory, warm && !late)
+  }
+  return late ? { ...memory, metrics } : foldEpoch({ ...memory, metrics }, tick)
+}
+
+function enterEpoch(memory: Memory, tick: Tick, definition: RolloutDefinition, plan: readonly PlannedMetric[]): Memory {
+  const entered = tick.epoch
+  const { tripped: _over, ...kept } = memory
+  const metrics: { [key: string]: MetricMemory } = {}
+  for (const metric of plan) {
+    const old = metricMemory(memory, metric)
+    const before = addTraffic(old.before, old.current)
+    metrics[metric.key] = {
+      ...old,
+      before,
+      current: noTraffic,
+      stage: newStageTest,
+      stageMargin: { margin: metric.margin, monitorOnly: false },
+      risk: { canary: 0, stable: 0 },
+    }
+  }
+  return {
+    ...kept,
+    epoch: entered,
+    epochTicks: 0,
+    epochStart: tick.tick,
+    comparing: false,
+    metrics: withMargins(metrics, definition, plan, tick),
+    units: { canary: 0, stable: 0 },
+    outcomes: { canary: 0, stable: 0 },
+    forced: { n: 0, failed: 0, exposed: 0 },
+  }
+}
+
+function addTraffic(a: Traffic, b: Traffic): Traffic {
+  return {
+    total: a.total + b.total,
+    bad: a.bad + b.bad,
+    scaledBad: a.scaledBad + b.scaledBad,
+    ticks: a.ticks + b.ticks,
+  }
+}
+
+/** Margins are fixed when the stage begins, from what was known before it. */
+function withMargins(
+  metrics: { readonly [key: string]: MetricMemory },
+  definition: RolloutDefinition,
+  plan: readonly PlannedMetric[],
+  tick: Tick,
+): { readonly [key: string]: MetricMemory } {
+  const stage = definition.stages[tick.stage ?? 0]
+  if (stage === undefined || stage.weight <= 0 || stage.weight >= 100) return metrics
+  return Object.fromEntries(
+    plan.map((metric) => {
+      const memory = metricMemory({ metrics } as Memory, metric)
+      return [metric.key, { ...memory, stageMargin: stageMargin(metric, memory.before, stage, definition.analysis) }]
+    }),
+  )
+}
+
+function enterComparison(memory: Memory, plan: readonly PlannedMetric[]): Memory {
+  const metrics: { [key: string]: MetricMemory } = {}
+  for (const metric of plan) {
+    const old = metricMemory(memory, metric)
+    metrics[metric.key] = { ...old, harm: old.harm.map(startSegment) }
+  }
+  return { ...memory, comparing: true, segments: [...memory.segments, memory.epoch], metrics }
+}
+
+function foldMetric(
+  old: MetricMemory,
+  metric: PlannedMetric,
+  tick: Tick,
+  memory: Memory,
+  testing: boolean,
+): MetricMemory {
+  const late = tick.epoch < memory.epoch
+  // The units at risk of an epoch that is over are not known any more.
+  if (late && metric.kind === 'conversion') return old
+  const { tested: counts, added } = countsOf(metric, tick, old.risk)
+  const limits = metric.limits
+  const scaled =
+    limits === undefined
+      ? undefined
+      : { x1: tick.canary.over[limits.scaled] ?? 0, x0: tick.stable.over[limits.scaled] ?? 0 }
+  const harm = memory.comparing
+    ? old.harm.map((process, i) => prune(addTick(process, counts, harmSettings(metric, memory.planned, i))))
+    : old.harm
+  const current = late
+    ? old.current
+    : addTraffic(old.current, {
+        total: counts.n1 + counts.n0,
+        bad: counts.x1 + counts.x0,
+        scaledBad: scaled === undefined ? 0 : scaled.x1 + scaled.x0,
+        ticks: 1,
+      })
+  const { totals } = old
+  return {
+    ...old,
+    harm,
+    ratio: addStratum(old.ratio, counts),
+    totals: { n1: totals.n1 + added.n1, x1: totals.x1 + added.x1, n0: totals.n0 + added.n0, x0: totals.x0 + added.x0 },
+    stage:
+      testing && memory.comparing
+        ? addStageTick(old.stage, metric, { counts, added, scaled }, old.stageMargin.margin)
+        : old.stage,
+    current,
+    risk: { canary: counts.n1 - counts.x1, stable: counts.n0 - counts.x0 },
+  }
+}
+
+export function harmSettings(metric: PlannedMetric, planned: number, index: number): HarmSettings {
+  return { down: metric.down, prior: metric.prior, null: metric.nulls[index] ?? { kind: 'stable' }, planned }
+}
+
+function foldEpoch(memory: Memory, tick: Tick): Memory {
+  const { canary, stable, forcedCanary } = tick
+  const n = canary.n + forcedCanary.n
+  const failed = canary.failed + forcedCanary.failed
+  const stableFine = stable.n === 0 || stable.failed < trip.stableShare * stable.n
+  const trips = n >= trip.outcomes && failed >= trip.share * n && stableFine
+  return {
+    ...memory,
+    epochTicks: memory.epochTicks + 1,
+    units: { canary: memory.units.canary + canary.exposed, stable: memory.units.stable + stable.exposed },
+    outcomes: { canary: memory.outcomes.canary + canary.n, stable: memory.outcomes.stable + stable.n },
+    forced: {
+      n: memory.forced.n + forcedCanary.n,
+      failed: memory.forced.failed + forcedCanary.failed,
+      exposed: memory.forced.exposed + forcedCanary.exposed,
+    },
+    ...(trips ? { tripped: { n, failed } } : {}),
+  }
+}

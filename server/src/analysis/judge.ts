@@ -1,0 +1,235 @@
+import type { RolloutDefinition, Stage } from '../rollout/definition.ts'
+import type { VerdictLabel } from '../rollout/state.ts'
+import { logSumExp } from './e-value.ts'
+import { type Memory, memoryOf } from './fold.ts'
+import { checkHealth } from './health.ts'
+import { type JudgedMetric, judgeMetrics } from './judge-metric.ts'
+import type { JudgeInput, Judgement, MetricJudgement, VerdictReason } from './judgement.ts'
+import { capitalised, harmSentence, marginText, oddsText, span, title, whole } from './sentences.ts'
+
+/** Evidence of harm at which a stage is held although nothing is shown yet. */
+const logHold = Math.log(10)
+
+/**
+ * The verdict on a rollout now, from the evidence alone. In this order: what needs no statistics (the circuit breaker, open local
+ * breakers), whether the evidence can be trusted (sample ratio, a silent canary), harm, and only then whether the stage has shown
+ * enough to go on. Deterministic: the same input gives the same judgement.
+ */
+export function judge(input: JudgeInput): Judgement {
+  const { definition, stage } = input
+  const memory = memoryOf(input.state)
+  const current = definition.stages[stage.index] as Stage
+  // Before the first tick of a new epoch the memory still speaks of the one before.
+  const present = memory.epoch === stage.epoch ? memory : emptyStage(memory, stage.epoch)
+  const judged = judgeMetrics(input, present, current)
+  const health = checkHealth(input, present)
+  const harm = combine(judged, definition)
+  const verdict =
+    health.verdict ?? harmVerdict(judged, harm, definition) ?? progressVerdict(input, present, judged, harm.log)
+  const metrics: { [key: string]: Memory['metrics'][string] } = { ...memory.metrics }
+  for (const { planned, memory: looked } of judged) if (memory.epoch === stage.epoch) metrics[planned.key] = looked
+  return {
+    judge: memory.judge,
+    at: input.now,
+    epoch: stage.epoch,
+    label: verdict.label,
+    sentence: verdict.sentence,
+    reasons: verdict.reasons,
+    alerts: judged
+      .filter(
+        ({ planned, found, proven }) =>
+          planned.guard?.action === 'alert' &&
+          proven &&
+          found.guard?.dismissed !== true &&
+          found.logHarm >= harm.needed,
+      )
+      .map(({ planned }) => planned.key),
+    logHarm: harm.log,
+    logHarmNeeded: harm.needed,
+    metrics: judged.map(({ found }): MetricJudgement => found),
+    sampleRatio: health.sampleRatio,
+    units: { ...present.units, needed: current.minUnits },
+    forced: present.forced,
+    state: { ...memory, metrics },
+  }
+}
+
+interface Verdict {
+  readonly label: VerdictLabel
+  readonly sentence: string
+  readonly reasons: readonly VerdictReason[]
+}
+
+function emptyStage(memory: Memory, epoch: number): Memory {
+  const { tripped: _before, ...kept } = memory
+  return {
+    ...kept,
+    epoch,
+    epochTicks: 0,
+    units: { canary: 0, stable: 0 },
+    outcomes: { canary: 0, stable: 0 },
+    forced: { n: 0, failed: 0, exposed: 0 },
+  }
+}
+
+interface Combined {
+  readonly log: number
+  readonly needed: number
+}
+
+/** log Σ wᵢMᵢ over the guards that act (STATISTICS 3.6): one error budget for the whole rollout. */
+function combine(judged: readonly JudgedMetric[], definition: RolloutDefinition): Combined {
+  const acting = judged.filter(({ planned, found }) => planned.weight > 0 && found.guard?.dismissed !== true)
+  const log =
+    acting.length === 0 ? 0 : logSumExp(acting.map(({ planned, found }) => Math.log(planned.weight) + found.logHarm))
+  return { log, needed: Math.log(1 / definition.analysis.alpha) }
+}
+
+function harmVerdict(
+  judged: readonly JudgedMetric[],
+  harm: Combined,
+  definition: RolloutDefinition,
+): Verdict | undefined {
+  if (harm.log < harm.needed) return undefined
+  const ranked = judged
+    .filter(({ planned, found }) => planned.weight > 0 && found.guard?.dismissed !== true)
+    .map((metric) => ({ ...metric, share: Math.log(metric.planned.weight) + metric.found.logHarm }))
+    .sort((a, b) => b.share - a.share)
+  const [worst] = ranked
+  if (worst === undefined || !worst.proven) return undefined
+  const sentence = harmSentence(worst.planned, worst.found, harm.log, definition)
+  const reasons = ranked
+    .filter(({ share }) => share >= 0)
+    .map(({ planned, found }): VerdictReason => ({ code: 'harm', metric: planned.key, sentence: found.sentence }))
+  return { label: worst.planned.guard?.action === 'pause' ? 'pause' : 'revert', sentence, reasons }
+}
+
+/** Whether the stage may end: by time alone where nothing can be compared, else by everything it has to show. */
+function progressVerdict(input: JudgeInput, memory: Memory, judged: readonly JudgedMetric[], logHarm: number): Verdict {
+  const { definition, stage } = input
+  const current = definition.stages[stage.index] as Stage
+  const missing = [
+    ...timeMissing(stage.elapsedMs, current),
+    ...(stage.weight >= 100 ? [] : evidenceMissing(input, memory, judged, logHarm, current)),
+  ]
+  if (missing.length === 0) return advance(input, judged)
+  const waiting = missing.filter((reason) => reason.code === 'hold-time')
+  if (stage.elapsedMs >= current.maxHoldMs && waiting.length === 0) return inconclusive(input, judged, missing, logHarm)
+  return { label: 'hold', sentence: `Holding: ${missing[0]?.sentence ?? ''}`, reasons: missing }
+}
+
+function timeMissing(elapsedMs: number, current: Stage): VerdictReason[] {
+  const left = current.holdMs - elapsedMs
+  return left <= 0 ? [] : [{ code: 'hold-time', sentence: `stage ${current.name} has to last another ${span(left)}.` }]
+}
+
+function evidenceMissing(
+  input: JudgeInput,
+  memory: Memory,
+  judged: readonly JudgedMetric[],
+  logHarm: number,
+  current: Stage,
+): VerdictReason[] {
+  const { definition, stage } = input
+  if (stage.weight <= 0) return forcedMissing(memory, current)
+  const missing: VerdictReason[] = []
+  if (memory.outcomes.canary + memory.outcomes.stable + memory.units.canary + memory.units.stable === 0) {
+    return [
+      {
+        code: 'no-data',
+        sentence: `no SDK has reported anything in stage ${current.name} yet; no data never counts as good data.`,
+      },
+    ]
+  }
+  if (logHarm >= logHold)
+    missing.push({
+      code: 'harm-suspected',
+      sentence: `harm is suspected (odds ${oddsText(logHarm)}); it has to fade or be proven first.`,
+    })
+  const fewest = Math.min(memory.units.canary, memory.units.stable)
+  if (fewest < current.minUnits) {
+    missing.push({
+      code: 'too-few-units',
+      sentence: `stage ${current.name} needs ${whole(current.minUnits)} users in each arm; there are ${whole(memory.units.canary)} on the canary and ${whole(memory.units.stable)} on stable.`,
+    })
+  }
+  const warmLeft = definition.analysis.warmupMs - stage.elapsedMs
+  if (warmLeft > 0)
+    missing.push({
+      code: 'warm-up',
+      sentence: `the first ${span(definition.analysis.warmupMs)} of a stage are its warm-up.`,
+    })
+  return [...missing, ...judged.flatMap(notShown)]
+}
+
+function notShown({ planned, found }: JudgedMetric): VerdictReason[] {
+  const shown = found.nonInferiority
+  if (shown === undefined || shown.passed || shown.monitorOnly || found.guard?.dismissed === true) return []
+  const nothing = found.canary.n === 0 || found.stable.n === 0
+  const why = nothing
+    ? 'nobody has reported it'
+    : `evidence ${oddsText(shown.logEvidence)} of ${oddsText(shown.needed)}`
+  return [
+    {
+      code: 'not-shown',
+      metric: planned.key,
+      sentence: `${title(planned)} is not yet shown to be within ${marginText(planned, shown.margin)} (${why}).`,
+    },
+  ]
+}
+
+/** A stage without a split: nothing can be compared, but somebody must have used the canary. */
+function forcedMissing(memory: Memory, current: Stage): VerdictReason[] {
+  const seen = memory.forced.exposed
+  if (seen >= current.minUnits) return []
+  return [
+    {
+      code: 'too-few-units',
+      sentence: `stage ${current.name} needs ${whole(current.minUnits)} ${current.minUnits === 1 ? 'user' : 'users'} of its cohorts on the canary; ${seen === 0 ? 'nobody has come' : `${whole(seen)} came`} yet.`,
+    },
+  ]
+}
+
+function advance({ definition, stage }: JudgeInput, judged: readonly JudgedMetric[]): Verdict {
+  const current = definition.stages[stage.index] as Stage
+  const next = definition.stages[stage.index + 1]
+  const goal = next === undefined ? 'the rollout is complete' : `on to ${next.name} (${next.weight} %)`
+  if (stage.weight <= 0 || stage.weight >= 100) {
+    const sentence = `Stage ${current.name} has lasted its time with nothing against it: ${goal}.`
+    return { label: 'advance', sentence, reasons: [{ code: 'no-comparison', sentence }] }
+  }
+  const shown = judged.filter(({ found }) => found.nonInferiority?.passed === true).map(({ planned }) => title(planned))
+  const proof = shown.length === 0 ? 'no harm was found' : `${shown.join(', ')} shown to be within the margin`
+  const sentence = `Stage ${current.name} is passed, ${proof}: ${goal}.`
+  return { label: 'advance', sentence, reasons: [{ code: 'all-shown', sentence }] }
+}
+
+/** The longest hold is over and something is still missing. */
+function inconclusive(
+  input: JudgeInput,
+  judged: readonly JudgedMetric[],
+  missing: readonly VerdictReason[],
+  logHarm: number,
+): Verdict {
+  const { definition, stage } = input
+  const current = definition.stages[stage.index] as Stage
+  const reason: VerdictReason = {
+    code: 'inconclusive',
+    sentence: `stage ${current.name} has had its ${span(current.maxHoldMs)} and is undecided: ${missing.map(({ sentence }) => sentence).join(' ')}`,
+  }
+  const reasons = [reason, ...missing]
+  if (definition.onInconclusive === 'revert')
+    return { label: 'revert', sentence: capitalised(reason.sentence), reasons }
+  const undecidedOnly = missing.every(({ code }) => code === 'not-shown')
+  if (definition.onInconclusive === 'advance' && undecidedOnly && logHarm < Math.log(2) && judged.every(farFromHarm)) {
+    return { label: 'advance', sentence: `Advancing although undecided, as the plan says: ${reason.sentence}`, reasons }
+  }
+  return { label: 'pause', sentence: `Paused: ${reason.sentence}`, reasons }
+}
+
+/** The interval excludes twice the margin (STATISTICS 5.2). */
+function farFromHarm({ planned, found }: JudgedMetric): boolean {
+  const relative = found.nonInferiority?.margin.relative
+  if (relative === undefined || found.ratio === undefined) return found.nonInferiority?.passed !== false
+  return planned.down ? found.ratio.low > relative * relative : found.ratio.high < relative * relative
+}

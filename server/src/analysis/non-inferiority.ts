@@ -1,0 +1,194 @@
+import type { Margin } from '../rollout/definition.ts'
+import { type Dispersion, temper } from './dispersion.ts'
+import {
+  type Counts,
+  logLine,
+  logSumExp,
+  logWithinDifference,
+  logWithinRatio,
+  prefixRate,
+  scoreDifference,
+  scoreRatio,
+} from './e-value.ts'
+import type { PlannedMetric } from './plan.ts'
+
+/** Evidence at which a stage's margin is shown: e ≥ 40, β_e = 2.5 % (STATISTICS 5.2). */
+export const logShown = Math.log(40)
+/** z at 1.5 % for the first final look and at 1 % for the second. */
+const finalZ = [2.1700903775845606, 2.3263478740408408] as const
+/** z_.985 + z_.98: a margin this many standard errors wide is passed by 98 % of equal canaries (STATISTICS 5.3). */
+const feasibleErrors = 4.3
+
+export type ShownBy = 'sequential' | 'first-final-look' | 'second-final-look'
+
+/** The test of one metric in one stage, after its warm-up. Plain JSON. */
+export interface StageTest {
+  readonly logRatio: number
+  readonly logDifference: number
+  readonly information: number
+  /** Earlier ticks of the stage: pooled bad and total, and for latencies what lies above the scaled limit. */
+  readonly bad: number
+  readonly scaledBad: number
+  readonly total: number
+  /** Sums for the final looks; for latencies `x1` is above the scaled limit and `x0` above the plain one. */
+  readonly counts: Counts
+  readonly looks: number
+  readonly shown?: ShownBy
+}
+
+export const newStageTest: StageTest = {
+  logRatio: 0,
+  logDifference: 0,
+  information: 0,
+  bad: 0,
+  scaledBad: 0,
+  total: 0,
+  counts: { n1: 0, x1: 0, n0: 0, x0: 0 },
+  looks: 0,
+}
+
+/** A time bucket as the test sees it. */
+export interface StageTick {
+  readonly counts: Counts
+  /** What is new in this tick: differs from `counts` for units at risk. */
+  readonly added: Counts
+  /** For latencies: both arms above the scaled limit. */
+  readonly scaled: { readonly x1: number; readonly x0: number } | undefined
+}
+
+export function addStageTick(test: StageTest, metric: PlannedMetric, tick: StageTick, margin: Margin): StageTest {
+  const { counts, added, scaled } = tick
+  const q = prefixRate(test.bad, test.total, metric.prior)
+  const share = counts.n1 + counts.n0 > 0 ? counts.n1 / (counts.n1 + counts.n0) : 0.5
+  const tested = scaled === undefined ? counts : { ...counts, x1: scaled.x1 }
+  let { logRatio, logDifference } = test
+  if (counts.n1 > 0 && counts.n0 > 0) {
+    if (metric.kind === 'latency') logRatio += scaledStep(test, metric, tested, q)
+    else {
+      if (margin.relative !== undefined) logRatio += logWithinRatio(counts, q, margin.relative)
+      if (margin.absolute !== undefined) logDifference += logWithinDifference(counts, q, margin.absolute)
+    }
+  }
+  return {
+    ...test,
+    logRatio,
+    logDifference,
+    information: test.information + share * (1 - share) * (counts.x1 + counts.x0) * (1 - q),
+    bad: test.bad + counts.x1 + counts.x0,
+    scaledBad: test.scaledBad + (scaled === undefined ? 0 : scaled.x1 + scaled.x0),
+    total: test.total + counts.n1 + counts.n0,
+    counts: {
+      n1: test.counts.n1 + added.n1,
+      x1: test.counts.x1 + tested.x1,
+      n0: test.counts.n0 + added.n0,
+      x0: test.counts.x0 + tested.x0,
+    },
+  }
+}
+
+/**
+ * Latency in milliseconds (STATISTICS 4.4): "the canary's quantile is at most m times stable's" is "as many canary requests above m·τ as
+ * stable ones above τ". The alternative is that both arms are alike.
+ */
+function scaledStep(test: StageTest, metric: PlannedMetric, counts: Counts, q: number): number {
+  const above = prefixRate(test.scaledBad, test.total, metric.prior / 4)
+  return above < q ? logLine(counts, { p1: above, p0: q }, 1) : 0
+}
+
+/** The evidence under the stage's over-dispersion and the arm-noise floor: the mean of both e-values where both margins are given. */
+export function stageEvidence(test: StageTest, margin: Margin, spread: Dispersion, armNoise: number): number {
+  const factor = spread.factor + armNoise * armNoise * test.information
+  const logs: number[] = []
+  if (margin.relative !== undefined) logs.push(temper(test.logRatio, factor, spread.degrees))
+  if (margin.absolute !== undefined) logs.push(temper(test.logDifference, factor, spread.degrees))
+  return logs.length === 0 ? 0 : logSumExp(logs) - Math.log(logs.length)
+}
+
+/** Whether a final look passes: a score test beyond z/√D (STATISTICS 5.2). */
+function finalLook(test: StageTest, metric: PlannedMetric, margin: Margin, spread: Dispersion, z: number): boolean {
+  const root = Math.sqrt(spread.factor)
+  const { counts } = test
+  if (counts.n1 === 0 || counts.n0 === 0) return false
+  if (metric.kind === 'latency') return scoreRatio(counts, 1) / root < -z
+  const { relative, absolute } = margin
+  if (
+    relative !== undefined &&
+    (metric.down ? scoreRatio(counts, relative) / root > z : scoreRatio(counts, relative) / root < -z)
+  )
+    return true
+  return absolute !== undefined && scoreDifference(counts, absolute) / root < -z
+}
+
+/** The test after this look: latched when shown; a final look is taken once each, at half of the longest hold and at its end. */
+export function lookAtStage(
+  test: StageTest,
+  metric: PlannedMetric,
+  margin: Margin,
+  spread: Dispersion,
+  armNoise: number,
+  time: { readonly elapsedMs: number; readonly maxHoldMs: number },
+): StageTest {
+  if (test.shown !== undefined) return test
+  if (stageEvidence(test, margin, spread, armNoise) >= logShown) return { ...test, shown: 'sequential' }
+  const due = time.elapsedMs >= time.maxHoldMs ? 2 : time.elapsedMs >= time.maxHoldMs / 2 ? 1 : 0
+  if (due <= test.looks) return test
+  const passes = finalLook(test, metric, margin, spread, finalZ[due - 1] as number)
+  return {
+    ...test,
+    looks: due,
+    ...(passes ? { shown: due === 1 ? ('first-final-look' as const) : ('second-final-look' as const) } : {}),
+  }
+}
+
+/** What earlier stages tell of a metric's traffic: predictable when the next stage begins. */
+export interface Traffic {
+  readonly total: number
+  readonly bad: number
+  /** Above the scaled limit, for latencies. */
+  readonly scaledBad: number
+  readonly ticks: number
+}
+
+export interface StageMargin {
+  readonly margin: Margin
+  /** True where the traffic cannot show any margin in this stage that would be worth showing. */
+  readonly monitorOnly: boolean
+}
+
+/**
+ * The margin of a stage (STATISTICS 5.3): the wanted one, or the narrowest that the expected traffic can show until the first final look,
+ * up to `maxMargin`; beyond it the metric is only monitored. Gates are never widened. Without earlier traffic the wanted margin stands.
+ */
+export function stageMargin(
+  metric: PlannedMetric,
+  traffic: Traffic,
+  stage: { readonly weight: number; readonly maxHoldMs: number },
+  settings: { readonly tickMs: number; readonly maxMargin: number },
+): StageMargin {
+  const { margin } = metric
+  if (metric.gated || traffic.ticks < 3 || traffic.total === 0) return { margin, monitorOnly: false }
+  const expected = (traffic.total / traffic.ticks) * (stage.maxHoldMs / 2 / settings.tickMs)
+  const n1 = (expected * stage.weight) / 100
+  const n0 = expected - n1
+  const p = (traffic.bad + 0.5) / (traffic.total + 1)
+  if (n1 < 1 || n0 < 1) return { margin, monitorOnly: true }
+  if (metric.kind === 'latency') return { margin, monitorOnly: !latencyFeasible(metric, traffic, n1, n0, p) }
+  const error = Math.sqrt((1 - p) / (n1 * p) + (1 - p) / (n0 * p))
+  const feasible = Math.exp(feasibleErrors * error)
+  const absoluteError = Math.sqrt(p * (1 - p) * (1 / n1 + 1 / n0))
+  const absoluteHolds = margin.absolute !== undefined && margin.absolute >= feasibleErrors * absoluteError
+  const { relative } = margin
+  if (absoluteHolds || relative === undefined) return { margin, monitorOnly: !absoluteHolds }
+  const wanted = metric.down ? 1 / relative : relative
+  if (wanted >= feasible) return { margin, monitorOnly: false }
+  if (feasible > settings.maxMargin) return { margin, monitorOnly: true }
+  return { margin: { ...margin, relative: metric.down ? 1 / feasible : feasible }, monitorOnly: false }
+}
+
+/** Whether an equal canary's expected evidence reaches what is needed with something to spare. */
+function latencyFeasible(metric: PlannedMetric, traffic: Traffic, n1: number, n0: number, p: number): boolean {
+  const above = Math.min((traffic.scaledBad + 0.5) / (traffic.total + 1), p)
+  const quantileRate = Math.max(p, (1 - (metric.limits?.quantile ?? 0.99)) / 10)
+  const expected = logLine({ n1, x1: n1 * above, n0, x0: n0 * quantileRate }, { p1: above, p0: quantileRate }, 1)
+  return expected >= logShown + 1
+}
