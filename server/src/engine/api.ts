@@ -45,7 +45,7 @@ export interface RolloutCommands {
 export type PersonEvent =
   | { readonly type: 'start'; readonly at?: number }
   | { readonly type: 'restart'; readonly people: 'same' | 'fresh' }
-  | Exclude<RolloutEvent, { type: 'start' | 'restart' | 'edited' | 'judged' | 'thresholds-fixed' }>
+  | Exclude<RolloutEvent, { type: 'start' | 'restart' | 'edited' | 'clock' | 'judged' | 'thresholds-fixed' }>
 
 /** Changes of everything that is not a rollout. A cohort or metric in use is not deleted: `in-use` names by what. */
 export interface Catalog {

@@ -1,6 +1,16 @@
 import type { Issue } from '@pipit/shared/base'
 import type { Margin, MetricDefinition, RolloutDefinition } from './definition.ts'
 
+/** True for 0 to 100 in steps of 0.001. */
+export function isWeight(value: number): boolean {
+  return value >= 0 && value <= 100 && isStep(value)
+}
+
+/** A multiple of 0.001, give or take the error of a double. */
+export function isStep(value: number): boolean {
+  return Math.abs(value * 1000 - Math.round(value * 1000)) < 1e-6
+}
+
 /** Kind of a metric by its key: built in, or of a definition. */
 export function metricKind(
   key: string,
@@ -96,9 +106,7 @@ function checkMetrics(definition: RolloutDefinition, environmentMetrics: readonl
     ),
   ]
   metrics.forEach((metric, i) => {
-    if (metric.key === 'error_rate' || latencyQuantile(metric.key) !== undefined) {
-      issues.push({ path: `metrics[${i}].key`, message: `"${metric.key}" is built in; choose another key` })
-    }
+    issues.push(...checkMetricKey(metric.key, `metrics[${i}].key`))
   })
   guards.forEach((guard, i) => {
     issues.push(...checkMargin(guard.metric, guard.worseThan, `guards[${i}]`, 'worseThan', known))
@@ -107,6 +115,12 @@ function checkMetrics(definition: RolloutDefinition, environmentMetrics: readonl
     issues.push(...checkMargin(gate.metric, gate.noWorseThan, `gates[${i}]`, 'noWorseThan', known))
   })
   return issues
+}
+
+/** Keys of built-in metrics are taken, whatever an environment defines. */
+export function checkMetricKey(key: string, path: string): Issue[] {
+  if (key !== 'error_rate' && latencyQuantile(key) === undefined) return []
+  return [{ path, message: `"${key}" is built in; choose another key` }]
 }
 
 function checkMargin(

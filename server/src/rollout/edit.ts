@@ -49,6 +49,8 @@ function editRunning(
       `stage "${current?.name}" is under way and cannot be removed or renamed; move on first, or revert`,
     )
   }
+  const passed = passedFault(definition, before, progress.stage, index)
+  if (passed !== undefined) return rejected('invalid-edit', passed)
   const gone = before.variants.find((variant) => !definition.variants.some((other) => other.name === variant.name))
   if (gone !== undefined) {
     return rejected(
@@ -66,18 +68,40 @@ function editRunning(
     return rejected('invalid-edit', 'analysis.tick cannot change while the rollout runs; restart it instead')
   }
   const reweighted = stage.weight !== current?.weight
+  // Other arms or shares deal the canary's users anew: what was counted so far is of another deal.
+  const redealt = dealOf(definition) !== dealOf(before)
   const known = new Set(definition.variants.map((variant) => variant.name))
   const next: Progress = {
     ...progress,
     stage: index,
     overrides: Object.fromEntries(Object.entries(progress.overrides).filter(([, variant]) => known.has(variant))),
-    ...(reweighted
-      ? { weight: stage.weight, epoch: progress.epoch + 1, stageStartedAt: context.now, pausedMs: 0 }
-      : {}),
+    ...(reweighted ? { weight: stage.weight } : {}),
+    ...(reweighted || redealt ? { epoch: progress.epoch + 1, stageStartedAt: context.now, pausedMs: 0 } : {}),
   }
   const summary = `edited by ${context.actor.name}${reweighted ? `; weight of stage ${stage.name} now ${stage.weight} %` : ''}`
-  if (state.phase === 'awaiting-approval' && reweighted) return changed({ phase: 'running', progress: next }, summary)
+  if (state.phase === 'awaiting-approval' && (reweighted || redealt || !stage.approval)) {
+    return changed({ phase: 'running', progress: next }, summary)
+  }
   if (state.phase === 'paused')
-    return changed({ ...state, progress: next, ...(reweighted ? { pausedAt: context.now } : {}) }, summary)
+    return changed({ ...state, progress: next, ...(reweighted || redealt ? { pausedAt: context.now } : {}) }, summary)
   return changed({ ...state, progress: next }, summary)
 }
+
+/** What was passed stays as it was: its evidence was earned at those weights, and a revert may go back to them. */
+function passedFault(
+  definition: RolloutDefinition,
+  before: RolloutDefinition,
+  stage: number,
+  index: number,
+): string | undefined {
+  const now = definition.stages.slice(0, index)
+  const was = before.stages.slice(0, stage)
+  const same =
+    now.length === was.length && was.every(({ name, weight }, i) => now[i]?.name === name && now[i]?.weight === weight)
+  if (same) return undefined
+  const names = was.map(({ name, weight }) => `${name} (${weight} %)`).join(', ') || 'none'
+  return `the stages passed already (${names}) cannot be added to, removed, renamed or given other weights; edit the stages to come, or restart`
+}
+
+const dealOf = ({ variants }: RolloutDefinition): string =>
+  JSON.stringify(variants.slice(1).map(({ name, share }) => [name, share ?? 1]))

@@ -1,5 +1,5 @@
 import { formatDuration } from '@pipit/shared/clock'
-import type { MetricDefinition, RolloutDefinition } from './definition.ts'
+import type { CohortDefinition, MetricDefinition, RolloutDefinition } from './definition.ts'
 
 type File = { readonly [field: string]: unknown }
 
@@ -27,4 +27,8 @@ export function toFile(definition: RolloutDefinition): File {
 
 export function toMetricFile(metric: MetricDefinition): File {
   return metricFile(metric)
+}
+
+export function toCohortFile(cohort: CohortDefinition): File {
+  return { ...cohort }
 }

@@ -1,4 +1,4 @@
-export { latencyQuantile, metricKind } from './check.ts'
+export { isWeight, latencyQuantile, metricKind } from './check.ts'
 export type {
   AnalysisSettings,
   CohortDefinition,
@@ -9,8 +9,8 @@ export type {
   RolloutDefinition,
   Stage,
 } from './definition.ts'
-export { toFile, toMetricFile } from './file.ts'
-export { type KnownNames, type ParseResult, parseCohort, parseMetric, parseRollout, pathText } from './parse.ts'
+export { toCohortFile, toFile, toMetricFile } from './file.ts'
+export { type KnownNames, type ParseResult, parseCohort, parseMetric, parseRollout } from './parse.ts'
 export { comparedMetrics, type ProjectionInput, projectRuleset } from './project-ruleset.ts'
 export { cohortSchema, duration, keyPattern, metricSchema, rolloutSchema } from './schema.ts'
 export type {
@@ -26,3 +26,4 @@ export type {
 } from './state.ts'
 export { transition } from './transition.ts'
 export { nextWake, progressOf, stageView } from './view.ts'
+export { issuesOf, parseBy, pathText } from './wording.ts'

@@ -1,5 +1,6 @@
+import { isWeight } from './check.ts'
 import type { RolloutDefinition } from './definition.ts'
-import { changed, rejected, unchanged } from './outcome.ts'
+import { changed, quietly, rejected, unchanged } from './outcome.ts'
 import type { EventContext, Progress, RolloutEvent, RolloutState, Transition } from './state.ts'
 
 type Deciding = Extract<RolloutState, { phase: 'running' | 'paused' | 'awaiting-approval' }>
@@ -13,34 +14,46 @@ export function mainArm(definition: RolloutDefinition): string {
 
 export function start(
   definition: RolloutDefinition,
+  state: Extract<RolloutState, { phase: 'draft' | 'scheduled' }>,
   event: Extract<RolloutEvent, { type: 'start' }>,
   context: EventContext,
 ): Transition {
-  if (event.at !== undefined && event.at > context.now) {
-    return changed({ phase: 'scheduled', startAt: event.at }, `scheduled for ${new Date(event.at).toISOString()}`)
+  const { at } = event
+  if (at === undefined) return begin(definition, { salt: event.salt, epoch: 1 }, context, 'started')
+  if (state.phase === 'scheduled' && state.startAt === at) return unchanged(state)
+  if (!(at > context.now) || at > latestTime) {
+    return rejected(
+      'in-the-past',
+      'a start is scheduled for a time to come, in epoch milliseconds; without `at` it is now',
+    )
   }
-  return begin(definition, event.salt, 1, context, 'started')
+  return changed({ phase: 'scheduled', startAt: at, salt: event.salt }, `scheduled for ${isoTime(at)}`)
 }
 
-function begin(
+/** The latest time that can be written as a date. */
+const latestTime = 8.64e15
+
+const isoTime = (at: number): string => new Date(at).toISOString()
+
+/** The first stage, by `from.salt` and under `from.epoch`. */
+export function begin(
   definition: RolloutDefinition,
-  salt: string,
-  epoch: number,
+  from: Pick<Progress, 'salt' | 'epoch'> & Partial<Pick<Progress, 'overrides' | 'thresholds'>>,
   context: EventContext,
   what: string,
 ): Transition {
   const stage = definition.stages[0]
   const progress: Progress = {
-    salt,
-    epoch,
+    salt: from.salt,
+    epoch: from.epoch,
     stage: 0,
     weight: stage?.weight ?? 0,
     startedAt: context.now,
     stageStartedAt: context.now,
     pausedMs: 0,
-    overrides: {},
+    overrides: from.overrides ?? {},
     dismissed: {},
-    thresholds: { version: 0, ms: [] },
+    thresholds: from.thresholds ?? { version: 0, ms: [] },
   }
   return changed(
     { phase: 'running', progress },
@@ -54,8 +67,15 @@ export function restart(
   event: Extract<RolloutEvent, { type: 'restart' }>,
   context: EventContext,
 ): Transition {
-  const salt = event.people === 'fresh' ? event.salt : progress.salt
-  return begin(definition, salt, progress.epoch + 1, context, `restarted with ${event.people} people`)
+  const known = new Set(definition.variants.map((variant) => variant.name))
+  const from = {
+    salt: event.people === 'fresh' ? event.salt : progress.salt,
+    epoch: progress.epoch + 1,
+    overrides: Object.fromEntries(Object.entries(progress.overrides).filter(([, variant]) => known.has(variant))),
+    // The limits are fixed anew from this run's traffic; the version grows so that no count is taken for another's.
+    thresholds: { version: progress.thresholds.version, ms: [] },
+  }
+  return begin(definition, from, context, `restarted with ${event.people} people`)
 }
 
 /** Goes to a stage, or to the end when there is none left. */
@@ -144,11 +164,10 @@ export function revert(
 }
 
 export function setWeight(state: Deciding, weight: number, context: EventContext): Transition {
-  const steps = weight * 1000
-  if (!(weight >= 0 && weight <= 100) || Math.abs(steps - Math.round(steps)) > 1e-6) {
+  if (!isWeight(weight)) {
     return rejected('invalid-weight', `a weight is from 0 to 100 in steps of 0.001, not ${weight}`)
   }
-  const exact = Math.round(steps) / 1000
+  const exact = Math.round(weight * 1000) / 1000
   if (exact === state.progress.weight) return unchanged(state)
   const progress: Progress = {
     ...state.progress,
@@ -166,17 +185,27 @@ export function setWeight(state: Deciding, weight: number, context: EventContext
   return changed(next, `weight set from ${state.progress.weight} % to ${exact} % by ${context.actor.name}`)
 }
 
+/** Overrides of one rollout: each is sent to every SDK. */
+const maxOverrides = 1000
+
 export function override(
   definition: RolloutDefinition,
   state: Deciding,
   event: Extract<RolloutEvent, { type: 'override' }>,
 ): Transition {
-  const { [event.unit]: before, ...others } = state.progress.overrides
+  const others = Object.fromEntries(Object.entries(state.progress.overrides).filter(([unit]) => unit !== event.unit))
+  const before = Object.hasOwn(state.progress.overrides, event.unit) ? state.progress.overrides[event.unit] : undefined
   if (event.variant === before) return unchanged(state)
   if (event.variant !== undefined && !definition.variants.some((variant) => variant.name === event.variant)) {
     return rejected(
       'unknown-variant',
       `"${event.variant}" is no variant of ${definition.key}; it has stable, ${armsText(definition)}`,
+    )
+  }
+  if (event.variant !== undefined && Object.keys(others).length >= maxOverrides) {
+    return rejected(
+      'limit-reached',
+      `${definition.key} has ${maxOverrides} overrides, the most it can have; use a cohort for more`,
     )
   }
   const overrides = event.variant === undefined ? others : { ...others, [event.unit]: event.variant }
@@ -195,17 +224,23 @@ export function dismiss(
     const guards = definition.guards.map((guard) => guard.metric).join(', ') || 'none'
     return rejected('unknown-guard', `${definition.key} has no guard on "${event.metric}"; it has ${guards}`)
   }
-  if (event.until <= context.now)
-    return rejected('in-the-past', 'a guard is dismissed until a time that is still to come')
+  if (!(event.until > context.now) || event.until > latestTime) {
+    return rejected('in-the-past', 'a guard is dismissed until a time to come, in epoch milliseconds')
+  }
   const entry = { until: event.until, reason: context.reason ?? '', by: context.actor.name }
   const dismissed = { ...state.progress.dismissed, [event.metric]: entry }
-  const next = { ...state, progress: { ...state.progress, dismissed } }
-  return {
-    ok: true,
-    state: next,
-    effects: [],
-    summary: `guard on ${event.metric} ignored until ${new Date(event.until).toISOString()}`,
-  }
+  const summary = `guard on ${event.metric} ignored until ${isoTime(event.until)}`
+  return quietly({ ...state, progress: { ...state.progress, dismissed } }, summary)
+}
+
+/** Guards whose dismissal is over guard again. */
+export function endDismissals(definition: RolloutDefinition, state: Deciding, context: EventContext): Transition {
+  const { dismissed } = state.progress
+  const over = Object.keys(dismissed).filter((metric) => (dismissed[metric]?.until ?? 0) <= context.now)
+  if (over.length === 0) return unchanged(state)
+  const left = Object.fromEntries(Object.entries(dismissed).filter(([metric]) => !over.includes(metric)))
+  const sentence = `${definition.key}: the guard on ${over.join(', ')} counts again, its dismissal is over.`
+  return quietly({ ...state, progress: { ...state.progress, dismissed: left } }, sentence, { level: 'info', sentence })
 }
 
 export function archive(progress: Progress | undefined, context: EventContext): Transition {

@@ -11,6 +11,15 @@ export function changed(
   return { ok: true, state, effects, summary }
 }
 
+/** A new state that no SDK could notice: nothing is published. */
+export function quietly(
+  state: RolloutState,
+  summary: string,
+  notify?: { readonly level: 'info' | 'warning' | 'alert'; readonly sentence: string },
+): Transition {
+  return { ok: true, state, effects: notify === undefined ? [] : [{ type: 'notify', ...notify }], summary }
+}
+
 export function unchanged(state: RolloutState): Transition {
   return { ok: true, unchanged: true, state }
 }

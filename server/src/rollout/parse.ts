@@ -1,9 +1,10 @@
 import type { Issue } from '@pipit/shared/base'
 import { nearest, type Rule, type Variant, validateCondition, validateRules } from '@pipit/shared/rules'
-import { z } from 'zod'
-import { checkRollout } from './check.ts'
+import type { z } from 'zod'
+import { checkMetricKey, checkRollout } from './check.ts'
 import type { CohortDefinition, MetricDefinition, RolloutDefinition, Stage } from './definition.ts'
 import { cohortSchema, metricSchema, type RolloutInput, rolloutSchema } from './schema.ts'
+import { parseBy } from './wording.ts'
 
 export type ParseResult<D> =
   | { readonly ok: true; readonly definition: D }
@@ -18,8 +19,8 @@ export interface KnownNames {
 
 /** A rollout file's content (from JSON or YAML) as a definition with every default, or every fault with its path. */
 export function parseRollout(input: unknown, known: KnownNames = {}): ParseResult<RolloutDefinition> {
-  const parsed = rolloutSchema.safeParse(input)
-  if (!parsed.success) return { ok: false, issues: issuesOf(parsed.error, input) }
+  const parsed = parseBy(rolloutSchema, input)
+  if (!parsed.ok) return parsed
   const definition = complete(parsed.data)
   const variants = definition.variants.map((variant) => variant.name)
   const issues = [
@@ -31,8 +32,8 @@ export function parseRollout(input: unknown, known: KnownNames = {}): ParseResul
 }
 
 export function parseCohort(input: unknown): ParseResult<CohortDefinition> {
-  const parsed = cohortSchema.safeParse(input)
-  if (!parsed.success) return { ok: false, issues: issuesOf(parsed.error, input) }
+  const parsed = parseBy(cohortSchema, input)
+  if (!parsed.ok) return parsed
   const { key, description, when, members } = parsed.data
   const issues = when === undefined ? [] : validateCondition(when, 'when')
   if (when === undefined && members === undefined) {
@@ -51,10 +52,11 @@ export function parseCohort(input: unknown): ParseResult<CohortDefinition> {
 }
 
 export function parseMetric(input: unknown): ParseResult<MetricDefinition> {
-  const parsed = metricSchema.safeParse(input)
-  return parsed.success
-    ? { ok: true, definition: metricOf(parsed.data) }
-    : { ok: false, issues: issuesOf(parsed.error, input) }
+  const parsed = parseBy(metricSchema, input)
+  if (!parsed.ok) return parsed
+  const definition = metricOf(parsed.data)
+  const issues = checkMetricKey(definition.key, 'key')
+  return issues.length === 0 ? { ok: true, definition } : { ok: false, issues }
 }
 
 function metricOf({ window, description, ...rest }: z.infer<typeof metricSchema>): MetricDefinition {
@@ -127,65 +129,3 @@ function unknownCohorts(stages: readonly Stage[], cohorts: readonly string[] | u
     }),
   )
 }
-
-/** `stages.2.weight` of a library as people write it: `stages[2].weight`. */
-export function pathText(path: readonly PropertyKey[]): string {
-  return path.reduce<string>(
-    (text, part) =>
-      typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`,
-    '',
-  )
-}
-
-/** Faults of a schema as issues; an unknown field is told with the known one that is nearest. */
-export function issuesOf(error: z.ZodError, input: unknown): Issue[] {
-  return error.issues.flatMap((issue) => {
-    const path = pathText(issue.path)
-    if (issue.code !== 'unrecognized_keys') return [{ path, message: wording(issue, input) }]
-    return issue.keys.map((field) => {
-      const meant = nearest(field, knownFields)
-      return {
-        path: path === '' ? field : `${path}.${field}`,
-        message: `is not known${meant === undefined || meant === field ? ' here' : `; did you mean ${meant}?`}`,
-      }
-    })
-  })
-}
-
-const fieldsOf = (schema: z.ZodType): string[] => (schema instanceof z.ZodObject ? Object.keys(schema.shape) : [])
-const knownFields: readonly string[] = [
-  ...new Set([
-    ...fieldsOf(rolloutSchema),
-    ...fieldsOf(cohortSchema),
-    ...fieldsOf(metricSchema),
-    ...[
-      'name',
-      'weight',
-      'cohorts',
-      'hold',
-      'maxHold',
-      'approval',
-      'minUnits',
-      'metric',
-      'worseThan',
-      'noWorseThan',
-      'action',
-    ],
-    ...['relative', 'absolute', 'null', 'tick', 'alpha', 'warmup', 'armNoise', 'maxMargin', 'share', 'payload'],
-  ]),
-]
-
-function wording(issue: z.core.$ZodIssue, input: unknown): string {
-  if (issue.code === 'invalid_type') {
-    const found = issue.path.reduce<unknown>(
-      (value, part) => (typeof value === 'object' && value !== null ? Reflect.get(value, part) : undefined),
-      input,
-    )
-    return found === undefined
-      ? `is missing; it must be ${article(issue.expected)}`
-      : `must be ${article(issue.expected)}`
-  }
-  return issue.message
-}
-
-const article = (type: string): string => (/^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`)

@@ -1,5 +1,6 @@
 import { parseDuration } from '@pipit/shared/clock'
 import { z } from 'zod'
+import { isStep } from './check.ts'
 
 /**
  * The rollout file, cohorts and metrics as people write them. These schemas validate and are what the OpenAPI document shows;
@@ -16,16 +17,18 @@ const key = (what: string) =>
 
 const name = z.string().min(1).max(64)
 
+const durationFault = 'must be a duration such as 30s, 10m, 2h or 1d, at most a year'
+
 /** A duration text such as `10m`, or a number of milliseconds; milliseconds after parsing. */
 export const duration = z
-  .union([z.string(), z.number()])
+  .union([z.string(), z.number()], { error: durationFault })
   .transform((value, context) => {
     const ms = typeof value === 'number' ? value : parseDuration(value)
     if (ms === undefined || !Number.isFinite(ms) || ms < 0 || ms > 366 * 86_400_000) {
-      context.addIssue({ code: 'custom', message: 'must be a duration such as 30s, 10m, 2h or 1d, at most a year' })
+      context.addIssue({ code: 'custom', message: durationFault })
       return z.NEVER
     }
-    return ms
+    return Math.round(ms)
   })
   .meta({ description: 'A duration: 30s, 10m, 2h, 1d; or a number of milliseconds', example: '30m' })
 
@@ -47,6 +50,7 @@ const stage = z
       .number()
       .min(0)
       .max(100)
+      .refine(isStep, 'must be in steps of 0.001')
       .meta({ description: 'Share of the remaining users who get the canary, 0 to 100 in steps of 0.001', example: 5 }),
     cohorts: z.array(z.string()).max(100).optional(),
     hold: duration.optional(),

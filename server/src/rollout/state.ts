@@ -31,7 +31,8 @@ export interface Progress {
 /** The state of a rollout, by phase. */
 export type RolloutState =
   | { readonly phase: 'draft' }
-  | { readonly phase: 'scheduled'; readonly startAt: number }
+  /** `salt` is the one the rollout will start with. */
+  | { readonly phase: 'scheduled'; readonly startAt: number; readonly salt: string }
   | { readonly phase: 'running'; readonly progress: Progress }
   | { readonly phase: 'paused'; readonly progress: Progress; readonly pausedAt: number; readonly why: string }
   | { readonly phase: 'awaiting-approval'; readonly progress: Progress; readonly since: number }
@@ -59,7 +60,8 @@ export type RolloutEvent =
   | { readonly type: 'dismiss'; readonly metric: string; readonly until: number }
   /** The definition was edited; `before` is the one the rollout ran by. */
   | { readonly type: 'edited'; readonly before: RolloutDefinition }
-  /** The engine's own. */
+  /** The engine's own. Time has passed: a schedule may be due, a dismissal over. */
+  | { readonly type: 'clock' }
   | { readonly type: 'judged'; readonly label: VerdictLabel; readonly sentence: string; readonly revertReason?: string }
   | { readonly type: 'thresholds-fixed'; readonly ms: readonly number[] }
 
@@ -87,3 +89,4 @@ export type RejectionCode =
   | 'unknown-guard'
   | 'in-the-past'
   | 'invalid-edit'
+  | 'limit-reached'

@@ -1,8 +1,9 @@
+import { awaitingApproval, paused, running } from './deciding.ts'
 import type { RolloutDefinition } from './definition.ts'
 import { edit } from './edit.ts'
-import { archive, complete, dismiss, enterStage, override, restart, revert, setWeight, start } from './moves.ts'
+import { archive, begin, complete, restart, revert, start } from './moves.ts'
 import { changed, illegal, unchanged } from './outcome.ts'
-import type { EventContext, Progress, RolloutEvent, RolloutState, Transition } from './state.ts'
+import type { EventContext, RolloutEvent, RolloutState, Transition } from './state.ts'
 
 type In<P extends RolloutState['phase']> = Extract<RolloutState, { phase: P }>
 
@@ -10,17 +11,30 @@ type In<P extends RolloutState['phase']> = Extract<RolloutState, { phase: P }>
  * The rollout as a pure machine. Nothing here reads a clock or touches storage: `context.now` comes with the event, and what must happen
  * outside is returned as effects.
  *
- * | phase | start | pause | resume | advance | approve | reject | set-weight | revert | complete | restart | archive | override | dismiss | judged |
- * |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
- * | draft | running / scheduled | – | – | – | – | – | – | – | – | – | archived | – | – | – |
- * | scheduled | running | – | – | – | – | – | – | reverted to draft | – | – | archived | – | – | – |
- * | running | = | paused | = | next stage | remembered | paused | yes | reverted | succeeded | – | – | yes | yes | advance, pause, revert |
- * | paused | – | = | running | next stage | remembered | = | yes | reverted | succeeded | running | – | yes | yes | revert |
- * | awaiting-approval | – | paused | = | next stage | next stage | paused | yes | reverted | succeeded | – | – | yes | yes | pause, revert |
- * | succeeded | – | – | – | – | – | – | – | reverted | = | running | archived | – | – | – |
- * | reverted | – | – | – | – | – | – | – | = | – | running | archived | – | – | – |
- * | archived | – | – | – | – | – | – | – | – | – | – | = | – | – | – |
+ * | phase | start | pause | resume | advance | approve | reject | set-weight | revert | complete |
+ * |---|---|---|---|---|---|---|---|---|---|
+ * | draft | running, scheduled | – | – | – | – | – | – | – | – |
+ * | scheduled | running, scheduled | – | – | – | – | – | – | draft | – |
+ * | running | = | paused | = | next stage | remembered | paused | running | reverted | succeeded |
+ * | paused | – | = | running | next stage | remembered | = | paused | reverted | succeeded |
+ * | awaiting-approval | = | paused | = | next stage | next stage | paused | running | reverted | succeeded |
+ * | succeeded | – | – | – | – | – | – | – | reverted | = |
+ * | reverted | – | – | – | – | – | – | – | = | – |
+ * | archived | – | – | – | – | – | – | – | – | – |
  *
+ * | phase | restart | archive | override, dismiss | edited | clock | judged | thresholds-fixed |
+ * |---|---|---|---|---|---|---|---|
+ * | draft | – | archived | – | draft | = | – | – |
+ * | scheduled | – | archived | – | scheduled | running when due | – | – |
+ * | running | – | – | running | running | running | next stage, awaiting-approval, paused, reverted | running |
+ * | paused | running | – | paused | paused | paused | reverted | paused |
+ * | awaiting-approval | – | – | awaiting-approval | awaiting-approval, running | awaiting-approval | paused, reverted | awaiting-approval |
+ * | succeeded | running | archived | – | succeeded | = | – | – |
+ * | reverted | running | archived | – | reverted | = | – | – |
+ * | archived | – | = | – | – | = | – | – |
+ *
+ * The next stage after the last is `succeeded`. By `revertTo: previous-stage` a revert by verdict ends in `paused` at the last stage before
+ * that had a comparison; a person's revert always goes to 0 %. `clock` ends dismissals whose time is over, else it changes nothing.
  * `=`: already so, answered as unchanged. `–`: refused with what is allowed instead.
  */
 export function transition(
@@ -45,7 +59,7 @@ export function transition(
     case 'reverted':
       return reverted(definition, state, event, context)
     case 'archived':
-      return event.type === 'archive' ? unchanged(state) : illegal(state, event, [])
+      return event.type === 'archive' || event.type === 'clock' ? unchanged(state) : illegal(state, event, [])
   }
 }
 
@@ -57,7 +71,11 @@ function beforeStart(
 ): Transition {
   switch (event.type) {
     case 'start':
-      return start(definition, event, context)
+      return start(definition, state, event, context)
+    case 'clock':
+      return state.phase === 'scheduled' && state.startAt <= context.now
+        ? begin(definition, { salt: state.salt, epoch: 1 }, context, 'started as scheduled')
+        : unchanged(state)
     case 'archive':
       return archive(undefined, context)
     case 'revert':
@@ -68,168 +86,6 @@ function beforeStart(
   }
 }
 
-/** What people may do in every phase in which users are being decided on; `undefined` where the phase itself has to say. */
-function whileDeciding(
-  definition: RolloutDefinition,
-  state: In<'running'> | In<'paused'> | In<'awaiting-approval'>,
-  event: RolloutEvent,
-  context: EventContext,
-): Transition | undefined {
-  const { progress } = state
-  switch (event.type) {
-    case 'advance':
-      return enterStage(definition, progress, progress.stage + 1, context, 'advanced by hand')
-    case 'set-weight':
-      return setWeight(state, event.weight, context)
-    case 'revert':
-      return revert(definition, progress, 'zero', context, context.reason ?? `reverted by ${context.actor.name}`)
-    case 'complete':
-      return complete(definition, progress, event.winner, context)
-    case 'override':
-      return override(definition, state, event)
-    case 'dismiss':
-      return dismiss(definition, state, event, context)
-    case 'thresholds-fixed': {
-      const thresholds = { version: progress.thresholds.version + 1, ms: event.ms }
-      return changed(
-        { ...state, progress: { ...progress, thresholds } },
-        `latency limits set to ${event.ms.map((ms) => ms.toFixed(1)).join(', ')} ms`,
-      )
-    }
-    default:
-      return undefined
-  }
-}
-
-function running(
-  definition: RolloutDefinition,
-  state: In<'running'>,
-  event: RolloutEvent,
-  context: EventContext,
-): Transition {
-  const { progress } = state
-  switch (event.type) {
-    case 'start':
-    case 'resume':
-      return unchanged(state)
-    case 'pause':
-      return pause(progress, context.reason ?? `paused by ${context.actor.name}`, context, false)
-    case 'reject':
-      return pause(
-        progress,
-        `rejected by ${context.actor.name}${context.reason === undefined ? '' : `: ${context.reason}`}`,
-        context,
-        false,
-      )
-    case 'approve':
-      return rememberApproval(definition, state, context)
-    case 'judged':
-      return obey(definition, state, event, context)
-    default:
-      return (
-        whileDeciding(definition, state, event, context) ??
-        illegal(state, event, ['pause', 'advance', 'approve', 'set-weight', 'revert', 'complete'])
-      )
-  }
-}
-
-/** The verdict of the judge on a running rollout. */
-function obey(
-  definition: RolloutDefinition,
-  state: In<'running'>,
-  event: Extract<RolloutEvent, { type: 'judged' }>,
-  context: EventContext,
-): Transition {
-  const { progress } = state
-  switch (event.label) {
-    case 'hold':
-      return unchanged(state)
-    case 'pause':
-      return pause(progress, event.sentence, context, true)
-    case 'revert':
-      return revert(definition, progress, definition.revertTo, context, event.sentence)
-    case 'advance': {
-      const stage = definition.stages[progress.stage]
-      if (stage?.approval === true && progress.approvedBy === undefined) {
-        const sentence = `Stage ${stage.name} of ${definition.key} has shown what it has to and waits for an approval.`
-        return changed({ phase: 'awaiting-approval', progress, since: context.now }, sentence, {
-          level: 'info',
-          sentence,
-        })
-      }
-      return enterStage(definition, progress, progress.stage + 1, context, event.sentence)
-    }
-  }
-}
-
-function paused(
-  definition: RolloutDefinition,
-  state: In<'paused'>,
-  event: RolloutEvent,
-  context: EventContext,
-): Transition {
-  const { progress } = state
-  switch (event.type) {
-    case 'pause':
-    case 'reject':
-      return unchanged(state)
-    case 'resume': {
-      const resumed: Progress = { ...progress, pausedMs: progress.pausedMs + Math.max(0, context.now - state.pausedAt) }
-      return changed({ phase: 'running', progress: resumed }, `resumed by ${context.actor.name}`)
-    }
-    case 'approve':
-      return rememberApproval(definition, state, context)
-    case 'restart':
-      return restart(definition, progress, event, context)
-    case 'judged':
-      return event.label === 'revert'
-        ? revert(definition, progress, definition.revertTo, context, event.sentence)
-        : unchanged(state)
-    default:
-      return (
-        whileDeciding(definition, state, event, context) ??
-        illegal(state, event, ['resume', 'advance', 'set-weight', 'revert', 'complete', 'restart'])
-      )
-  }
-}
-
-function awaitingApproval(
-  definition: RolloutDefinition,
-  state: In<'awaiting-approval'>,
-  event: RolloutEvent,
-  context: EventContext,
-): Transition {
-  const { progress } = state
-  switch (event.type) {
-    case 'resume':
-      return unchanged(state)
-    case 'pause':
-    case 'reject':
-      return pause(
-        progress,
-        `${event.type === 'pause' ? 'paused' : 'rejected'} by ${context.actor.name}${context.reason === undefined ? '' : `: ${context.reason}`}`,
-        context,
-        false,
-      )
-    case 'approve':
-      return enterStage(
-        definition,
-        { ...progress, approvedBy: context.actor.name },
-        progress.stage + 1,
-        context,
-        `approved by ${context.actor.name}`,
-      )
-    case 'judged':
-      if (event.label === 'revert') return revert(definition, progress, definition.revertTo, context, event.sentence)
-      return event.label === 'pause' ? pause(progress, event.sentence, context, true) : unchanged(state)
-    default:
-      return (
-        whileDeciding(definition, state, event, context) ??
-        illegal(state, event, ['approve', 'reject', 'pause', 'advance', 'revert', 'complete'])
-      )
-  }
-}
-
 function succeeded(
   definition: RolloutDefinition,
   state: In<'succeeded'>,
@@ -237,8 +93,12 @@ function succeeded(
   context: EventContext,
 ): Transition {
   switch (event.type) {
-    case 'complete':
+    case 'clock':
       return unchanged(state)
+    case 'complete':
+      return event.winner === undefined || event.winner === state.winner
+        ? unchanged(state)
+        : complete(definition, state.progress, event.winner, context)
     case 'revert':
       return revert(definition, state.progress, 'zero', context, context.reason ?? `reverted by ${context.actor.name}`)
     case 'restart':
@@ -246,7 +106,7 @@ function succeeded(
     case 'archive':
       return archive(state.progress, context)
     default:
-      return illegal(state, event, ['revert', 'restart', 'archive'])
+      return illegal(state, event, ['complete with another winner', 'revert', 'restart', 'archive'])
   }
 }
 
@@ -258,6 +118,7 @@ function reverted(
 ): Transition {
   switch (event.type) {
     case 'revert':
+    case 'clock':
       return unchanged(state)
     case 'restart':
       return restart(definition, state.progress, event, context)
@@ -266,27 +127,4 @@ function reverted(
     default:
       return illegal(state, event, ['restart', 'archive'])
   }
-}
-
-function pause(progress: Progress, why: string, context: EventContext, automatic: boolean): Transition {
-  return changed(
-    { phase: 'paused', progress, pausedAt: context.now, why },
-    why,
-    automatic ? { level: 'alert', sentence: why } : undefined,
-  )
-}
-
-/** An approval given before the stage has shown everything counts once it has. */
-function rememberApproval(
-  definition: RolloutDefinition,
-  state: In<'running'> | In<'paused'>,
-  context: EventContext,
-): Transition {
-  const { progress } = state
-  const stage = definition.stages[progress.stage]
-  if (progress.approvedBy !== undefined || stage?.approval !== true) return unchanged(state)
-  return changed(
-    { ...state, progress: { ...progress, approvedBy: context.actor.name } },
-    `stage ${stage.name} approved by ${context.actor.name}`,
-  )
 }

@@ -22,16 +22,26 @@ export function stageView(definition: RolloutDefinition, state: RolloutState, no
   }
 }
 
-/** When the state itself needs attention, apart from new evidence: a schedule, the end of a hold or of the longest hold. */
+/**
+ * When the state itself needs attention, apart from new evidence: a schedule, the end of a dismissal, of a hold, of half the longest hold
+ * (the first final look of STATISTICS 5.2) or of all of it. A schedule that is over is due at once.
+ */
 export function nextWake(definition: RolloutDefinition, state: RolloutState, now: number): number | undefined {
   if (state.phase === 'scheduled') return state.startAt
-  if (state.phase !== 'running') return undefined
-  const { progress } = state
+  if (state.phase !== 'running' && state.phase !== 'paused' && state.phase !== 'awaiting-approval') return undefined
+  const moments = [
+    ...dismissalEnds(state.progress),
+    ...(state.phase === 'running' ? stageMoments(definition, state.progress) : []),
+  ]
+  const coming = moments.filter((moment) => moment > now)
+  return coming.length === 0 ? undefined : Math.min(...coming)
+}
+
+const dismissalEnds = (progress: Progress): number[] => Object.values(progress.dismissed).map(({ until }) => until)
+
+function stageMoments(definition: RolloutDefinition, progress: Progress): number[] {
   const stage = definition.stages[progress.stage]
-  if (stage === undefined) return undefined
+  if (stage === undefined) return []
   const begin = progress.stageStartedAt + progress.pausedMs
-  const moments = [begin + stage.holdMs, begin + stage.maxHoldMs / 2, begin + stage.maxHoldMs].filter(
-    (moment) => moment > now,
-  )
-  return moments.length === 0 ? undefined : Math.min(...moments)
+  return [begin + stage.holdMs, begin + Math.ceil(stage.maxHoldMs / 2), begin + stage.maxHoldMs]
 }

@@ -1,0 +1,90 @@
+import type { Issue } from '@pipit/shared/base'
+import { nearest } from '@pipit/shared/rules'
+import { z } from 'zod'
+
+/** Nothing that people write is nested deeper; what is would exhaust the stack of a recursive schema. */
+const maxDepth = 64
+
+/** `value` by `schema`, or every fault with its path and what to do about it. Never throws, whatever the value. */
+export function parseBy<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+): { readonly ok: true; readonly data: z.output<S> } | { readonly ok: false; readonly issues: readonly Issue[] } {
+  if (isTooDeep(value))
+    return { ok: false, issues: [{ path: '', message: `is nested deeper than ${maxDepth} levels` }] }
+  const parsed = schema.safeParse(value, { error: wording })
+  return parsed.success ? { ok: true, data: parsed.data } : { ok: false, issues: issuesOf(parsed.error, schema) }
+}
+
+/** `stages.2.weight` of a library as people write it: `stages[2].weight`. */
+export function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, part) =>
+      typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`,
+    '',
+  )
+}
+
+/** Faults of a schema as issues; an unknown field is told with the known one of its object that is nearest. */
+export function issuesOf(error: z.ZodError, schema: z.ZodType): readonly Issue[] {
+  return error.issues.flatMap((issue) => {
+    const path = pathText(issue.path)
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }]
+    const known = fieldsAt(schema, issue.path)
+    return issue.keys.map((field) => {
+      const meant = nearest(field, known)
+      const instead = meant === undefined ? `; there are ${known.join(', ')}` : `; did you mean ${meant}?`
+      return { path: path === '' ? field : `${path}.${field}`, message: `is not known here${instead}` }
+    })
+  })
+}
+
+function isTooDeep(value: unknown): boolean {
+  let level: unknown[] = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxDepth) return true
+    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []))
+  }
+  return false
+}
+
+function fieldsAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let at: unknown = unwrapped(schema)
+  for (const part of path) {
+    if (at instanceof z.ZodArray) at = unwrapped(at.element)
+    else if (at instanceof z.ZodObject) at = unwrapped(at.shape[String(part)])
+  }
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : []
+}
+
+const unwrapped = (schema: unknown): unknown => (schema instanceof z.ZodOptional ? unwrapped(schema.unwrap()) : schema)
+
+/** Messages for people, where a schema has none of its own. */
+function wording(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined
+        ? `is missing; it must be ${article(issue.expected)}`
+        : `must be ${article(issue.expected)}`
+    case 'invalid_value':
+      return `must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`
+    case 'too_small':
+      return `must ${amount(issue.origin, issue.inclusive === false ? 'more than' : 'at least', Number(issue.minimum))}`
+    case 'too_big':
+      return `must ${amount(issue.origin, issue.inclusive === false ? 'less than' : 'at most', Number(issue.maximum))}`
+    default:
+      return undefined
+  }
+}
+
+function amount(origin: string, bound: string, limit: number): string {
+  if (origin === 'string') return `have ${bound} ${limit} ${limit === 1 ? 'character' : 'characters'}`
+  if (origin === 'array') return `have ${bound} ${limit} ${limit === 1 ? 'entry' : 'entries'}`
+  return `be ${bound} ${limit}`
+}
+
+function article(type: string): string {
+  if (type === 'array') return 'a list'
+  if (type === 'int') return 'a whole number'
+  return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`
+}
