@@ -2,23 +2,81 @@ import { readFileSync } from 'node:fs'
 import { logHarmEvalue } from '@pipit/shared/base'
 import { describe, expect, it } from 'vitest'
 import { dispersion, type Segment, temper } from './dispersion.ts'
-import { logLine, logSumExp, logWithinDifference, logWithinRatio, prefixRate, scoreDifference, scoreRatio } from './e-value.ts'
+import {
+  logLine,
+  logSumExp,
+  logWithinDifference,
+  logWithinRatio,
+  prefixRate,
+  scoreDifference,
+  scoreRatio,
+} from './e-value.ts'
 import { addStratum, alwaysValidHalfWidth, noRatio, ratioOf } from './estimate.ts'
 import { addTick, type HarmProcess, logEvidence, newHarmProcess, startSegment } from './harm-process.ts'
 import { logGamma } from './log-gamma.ts'
 import { logSampleRatio } from './sample-ratio.ts'
 
-type Case = { readonly [field: string]: never }
+/** A case has the fields of its file; those it has not are never read. */
+type Case = {
+  readonly [field in
+    | 'n1'
+    | 'x1'
+    | 'n0'
+    | 'x0'
+    | 'prefix_E'
+    | 'prefix_N'
+    | 'q0'
+    | 'q'
+    | 'psi'
+    | 'theta'
+    | 'delta'
+    | 'x'
+    | 'D'
+    | 'L']: number
+} & {
+  readonly [field in
+    | 'log_e_harm'
+    | 'log_e_ni_ratio'
+    | 'log_e_ni_diff'
+    | 'log_e'
+    | 'nu'
+    | 'tempered'
+    | 'log_total'
+    | 'log_e_mix'
+    | 'z_ratio'
+    | 'z_diff'
+    | 'rr_mh'
+    | 'var_log'
+    | 'cs_halfwidth'
+    | 'lgamma']: number
+} & {
+  readonly alt_p1: number
+  readonly alt_p0: number
+  readonly se: number
+  readonly alpha: number
+  readonly info_opt: number
+  readonly counts: readonly number[]
+  readonly weights: readonly number[]
+  readonly segments: readonly Segment[]
+  readonly strata: readonly [number, number, number, number][]
+  readonly log_M: readonly number[]
+}
 interface Golden {
   readonly meta: { readonly rtol: number; readonly atol: number }
   readonly cases: { readonly [group: string]: readonly Case[] } | readonly Case[]
 }
 
-function golden(name: string): { cases: (group?: string) => readonly Case[]; near: (got: number, want: number | string) => void } {
+function golden(name: string): {
+  cases: (group?: string) => readonly Case[]
+  near: (got: number, want: number | string) => void
+} {
   const file = JSON.parse(readFileSync(new URL(`./golden/${name}.json`, import.meta.url), 'utf8')) as Golden
   const { rtol, atol } = file.meta
   return {
-    cases: (group) => (Array.isArray(file.cases) ? file.cases : ((file.cases as { [group: string]: readonly Case[] })[group ?? ''] ?? [])),
+    cases: (group) =>
+      Array.isArray(file.cases)
+        ? file.cases
+        : ((file.cases as { [group: string]: readonly Case[] })[group ?? ''] ?? []),
     near: (got, want) => {
       const number = Number(want)
       expect(Math.abs(got - number), `${got} against ${number}`).toBeLessThanOrEqual(atol + rtol * Math.abs(number))
@@ -46,7 +104,7 @@ describe('the analysis against independent values', () => {
   it('finds the over-dispersion of user buckets', () => {
     const { cases, near } = golden('engine_dispersion')
     for (const c of cases()) {
-      const found = dispersion(c.segments as readonly Segment[])
+      const found = dispersion(c.segments)
       near(found.factor, c.D)
       if (Number(c.nu) < 1e8) near(found.degrees, c.nu)
       else expect(found.degrees).toBe(Number.POSITIVE_INFINITY)
@@ -58,15 +116,15 @@ describe('the analysis against independent values', () => {
   it('follows the harm process tick by tick', () => {
     const { cases, near } = golden('engine_harm_process')
     for (const c of cases('process')) {
-      const got = follow(c as never)
-      const want = (c as { readonly log_M: readonly number[] }).log_M
+      const got = follow(c as unknown as ProcessCase)
+      const want = c.log_M
       expect(got).toHaveLength(want.length)
       got.forEach((log, i) => {
         near(log, want[i] as number)
       })
     }
     for (const c of cases('combine')) {
-      const { log_M, weights } = c as unknown as { log_M: number[]; weights: number[] }
+      const { log_M, weights } = c
       near(logSumExp(log_M.map((log, i) => Math.log(weights[i] as number) + log)), c.log_total)
     }
   })
@@ -82,7 +140,7 @@ describe('the analysis against independent values', () => {
     }
     const estimates = golden('estimates')
     for (const c of estimates.cases()) {
-      const sums = (c.strata as readonly [number, number, number, number][]).reduce((sum, [n1, x1, n0, x0]) => addStratum(sum, { n1, x1, n0, x0 }), noRatio)
+      const sums = c.strata.reduce((sum, [n1, x1, n0, x0]) => addStratum(sum, { n1, x1, n0, x0 }), noRatio)
       const found = ratioOf(sums, c.D)
       if (c.rr_mh !== null) {
         estimates.near(found?.ratio ?? Number.NaN, c.rr_mh)
@@ -100,7 +158,10 @@ interface ProcessCase {
   readonly q0: number
   readonly down: boolean
   readonly sigma_arm: number
-  readonly stages: readonly { readonly ticks: readonly [number, number, number, number][]; readonly buckets_per_tick?: readonly (readonly [number[], number[], number[], number[]])[] | null }[]
+  readonly stages: readonly {
+    readonly ticks: readonly [number, number, number, number][]
+    readonly buckets_per_tick?: readonly (readonly [number[], number[], number[], number[]])[] | null
+  }[]
 }
 
 /** Drives the real process as the golden file was made: bucket tables grow tick by tick. */
@@ -119,7 +180,9 @@ function follow({ K, q0, down, sigma_arm, stages }: ProcessCase): number[] {
         table = table === undefined ? buckets : grown(table, buckets)
       }
       const spread = (segment: number) =>
-        table === undefined ? { factor: 1, degrees: Number.POSITIVE_INFINITY } : dispersion([...finished.slice(segment), table])
+        table === undefined
+          ? { factor: 1, degrees: Number.POSITIVE_INFINITY }
+          : dispersion([...finished.slice(segment), table])
       logs.push(logEvidence(process, down, sigma_arm, spread))
     })
     if (table !== undefined) finished.push(table)
@@ -128,6 +191,7 @@ function follow({ K, q0, down, sigma_arm, stages }: ProcessCase): number[] {
 }
 
 function grown(a: Segment, b: Segment): Segment {
-  const add = (x: ArrayLike<number>, y: ArrayLike<number>): number[] => Array.from(x, (value, i) => value + (y[i] as number))
+  const add = (x: ArrayLike<number>, y: ArrayLike<number>): number[] =>
+    Array.from(x, (value, i) => value + (y[i] as number))
   return { n1: add(a.n1, b.n1), x1: add(a.x1, b.x1), n0: add(a.n0, b.n0), x0: add(a.x0, b.x0) }
 }

@@ -113,7 +113,8 @@ export interface OutcomeDelta {
   readonly stratum: string
   /** Version of the limits the `timed` and `over` columns were counted against. */
   readonly thresholdsVersion: number
-  readonly thresholdCount: number
+  /** Numbers in a row: 4 + how many limits. */
+  readonly columns: number
   readonly rows: readonly number[]
   /** Encoded latency sketch to merge. */
   readonly latency?: string
@@ -121,6 +122,8 @@ export interface OutcomeDelta {
 
 export interface Exposure {
   readonly rolloutId: string
+  /** First epoch of the present run: conversions before it do not count against being at risk. */
+  readonly runEpoch: number
   readonly epoch: number
   readonly tick: number
   readonly unit: string
@@ -134,6 +137,7 @@ export type ExposureResult = 'first' | 'repeated' | 'conflict'
 
 export interface Conversion {
   readonly rolloutId: string
+  readonly runEpoch: number
   readonly metric: string
   readonly unit: string
   readonly tick: number
@@ -143,6 +147,16 @@ export interface Conversion {
 
 /** `counted`: the unit's first conversion, in the arm of its exposure in the newest epoch it was exposed in. */
 export type ConversionResult = 'counted' | 'repeated' | 'not-exposed' | 'outside-window'
+
+/** An event that came before its exposure and waits for it. */
+export interface PendingEvent {
+  readonly environment: string
+  readonly event: string
+  readonly unit: string
+  /** When it happened, by the server's clock. */
+  readonly at: number
+  readonly expiresAt: number
+}
 
 export interface Stores {
   readonly environments: {
@@ -220,6 +234,14 @@ export interface Stores {
     convert(conversion: Conversion): Promise<ConversionResult>
     /** False when an event with this id was seen in the environment before. */
     claimEvent(environment: string, id: string, at: number): Promise<boolean>
+    /** False when so many wait already (100 000 per environment). */
+    addPending(event: PendingEvent): Promise<boolean>
+    /** Takes out the waiting events of a unit. */
+    takePending(environment: string, unit: string): Promise<readonly PendingEvent[]>
+    /** True while any event waits in the environment: saves a look per exposure. */
+    hasPending(environment: string): Promise<boolean>
+    /** Forgets waiting events whose time is over, and event ids from before. */
+    pruneEvents(now: number, idsBefore: number): Promise<void>
     /** Closed ticks `after < tick ≤ through` of epochs from `fromEpoch`, ordered by (tick, epoch), arms already added up. */
     ticks(
       rolloutId: string,

@@ -1,0 +1,2 @@
+export type { Ingest, IngestResult } from './api.ts'
+export { createIngest } from './ingest.ts'
