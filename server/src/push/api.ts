@@ -37,6 +37,7 @@ export interface Hub extends Publisher {
     readonly environment: string
     readonly sdk: string
     readonly version: number
+    readonly breakers?: readonly string[]
   }): void
   /** Closes all sockets with a code that spreads their return over `spreadMs`. */
   close(spreadMs: number): Promise<void>
