@@ -1,6 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
+/** SDKs are tested from their source; what is built is tested in `package`. */
+const resolve = { conditions: ['source', 'module', 'node', 'default'] }
+
 const project = (name: string, include: string[], extra: object = {}) => ({
+  resolve,
+  ssr: { resolve },
   test: { name, include, exclude: ['**/node_modules/**', '**/dist/**'], ...extra },
 })
 
@@ -12,7 +17,12 @@ export default defineConfig({
       project('package', ['test/package/**/*.test.ts'], { testTimeout: 180_000 }),
       project('e2e', ['test/e2e/**/*.test.ts'], { testTimeout: 120_000, fileParallelism: false }),
       project('simulation', ['test/simulation/**/*.test.ts'], { testTimeout: 600_000 }),
-      project('faults', ['test/faults/**/*.test.ts'], { testTimeout: 300_000, fileParallelism: false }),
+      project('faults', ['test/faults/**/*.test.ts'], {
+        testTimeout: 300_000,
+        fileParallelism: false,
+        provide: { kills: 6 },
+      }),
+      project('faults-long', ['test/faults/exactly-once.test.ts'], { testTimeout: 900_000, provide: { kills: 50 } }),
     ],
   },
 })

@@ -9,6 +9,7 @@ import { createClient } from '@pipit/sdk-node'
 import { openSqlite } from '@pipit/server/storage/sqlite'
 import { seededRandom } from '@pipit/shared/testing'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
+import '../support/provided.ts'
 import { type ControlPlane, controlPlane, freePort } from '../demo/control-plane.ts'
 
 const sdkCount = 6

@@ -1,0 +1,72 @@
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { type Client, createClientCore } from '@pipit/shared/client'
+import { checkOptions, type NodeClientOptions } from './options.ts'
+import { nodeClock } from './platform/clock.ts'
+import { flushAtExit } from './platform/exit-flush.ts'
+import { createFileStore } from './platform/file-store.ts'
+import { request } from './platform/http.ts'
+import { connectSocket } from './platform/socket.ts'
+import { version } from './version.ts'
+
+/**
+ * Connects this process to a Pipit control plane. Decisions are made in the process from the last known ruleset; no method of
+ * the client throws because of Pipit or waits for the network.
+ *
+ * @example
+ * ```ts
+ * import { createClient } from '@pipit/sdk-node'
+ *
+ * const sdk = createClient({ url: 'http://127.0.0.1:4400', key: 'srv_…', rollout: 'checkout-v2' })
+ * await sdk.ready({ timeoutMs: 2000 })
+ * const variant = sdk.variant({ id: 'user-1', plan: 'beta' })
+ * ```
+ *
+ * @throws TypeError for options that cannot work: a fault of the program, thrown at once and only here.
+ */
+export function createClient(options: NodeClientOptions): Client {
+  checkOptions(options)
+  const { cacheDir = defaultCacheDir(), ...rest } = options
+  const client = createClientCore(
+    {
+      sdk: { name: 'sdk-node', version },
+      clock: nodeClock,
+      random: Math.random,
+      connect: connectSocket,
+      request,
+      ...(cacheDir === false ? {} : { store: createFileStore(cacheDir, options.url, options.key) }),
+      log: console,
+    },
+    rest,
+  )
+  const forget = flushAtExit(client)
+  return {
+    ...client,
+    async close(closeOptions) {
+      forget()
+      await client.close(closeOptions)
+    },
+  }
+}
+
+/** One folder per user: a shared one could be prepared by somebody else. */
+function defaultCacheDir(): string | false {
+  try {
+    return join(tmpdir(), `pipit-${userInfo().username}`)
+  } catch {
+    return false
+  }
+}
+
+export type {
+  Client,
+  ClientEvents,
+  ClientStatus,
+  DecideOptions,
+  Outcome,
+  RunOptions,
+  TrackOptions,
+} from '@pipit/shared/client'
+export type { Decision, Reason, User } from '@pipit/shared/decide'
+export type { Ruleset } from '@pipit/shared/rules'
+export type { NodeClientOptions } from './options.ts'

@@ -1,0 +1,12 @@
+import type { Clock } from '@pipit/shared/clock'
+
+/** The process's own time. Timers do not keep the process alive. */
+export const nodeClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimer(delayMs, run) {
+    const timer = setTimeout(run, delayMs)
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+}

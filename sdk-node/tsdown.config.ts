@@ -1,0 +1,12 @@
+import { defineConfig } from 'tsdown'
+
+export default defineConfig({
+  entry: { index: 'src/index.ts' },
+  format: 'esm',
+  target: 'node20',
+  platform: 'node',
+  dts: true,
+  clean: true,
+  // Shared is private: its code and types go into the package.
+  deps: { alwaysBundle: [/^@pipit\/shared/] },
+})

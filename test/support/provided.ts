@@ -1,0 +1,9 @@
+/** What `vitest.config.ts` tells the tests of a project. */
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** How often the server is killed in a run of the fault test. */
+    kills: number
+  }
+}
+
+export {}
