@@ -36,7 +36,7 @@ export function checkRollout(
   return [
     ...checkStages(definition),
     ...checkVariants(definition),
-    ...checkMetrics(definition, environmentMetrics ?? []),
+    ...checkMetrics(definition, environmentMetrics),
     ...checkAnalysis(definition),
   ]
 }
@@ -85,9 +85,12 @@ function checkVariants({ variants }: RolloutDefinition): Issue[] {
   return issues
 }
 
-function checkMetrics(definition: RolloutDefinition, environmentMetrics: readonly MetricDefinition[]): Issue[] {
+function checkMetrics(
+  definition: RolloutDefinition,
+  environmentMetrics: readonly MetricDefinition[] | undefined,
+): Issue[] {
   const { guards, gates, metrics } = definition
-  const known = [...metrics, ...environmentMetrics]
+  const known = { all: environmentMetrics !== undefined, metrics: [...metrics, ...(environmentMetrics ?? [])] }
   const issues = [
     ...duplicates(
       metrics.map((metric) => metric.key),
@@ -128,11 +131,13 @@ function checkMargin(
   margin: Margin,
   path: string,
   field: string,
-  known: readonly MetricDefinition[],
+  known: { readonly all: boolean; readonly metrics: readonly MetricDefinition[] },
 ): Issue[] {
-  const kind = metricKind(metric, known)
+  const kind = metricKind(metric, known.metrics)
+  // It may be a metric of the environment; whoever knows those checks again.
+  if (kind === undefined && !known.all) return []
   if (kind === undefined) {
-    const names = ['error_rate', 'latency_p99', ...known.map((definition) => definition.key)]
+    const names = ['error_rate', 'latency_p99', ...known.metrics.map((definition) => definition.key)]
     return [
       {
         path: `${path}.metric`,

@@ -63,6 +63,16 @@ describe('edit of a rollout under way', () => {
     expect(stateOf(result, 'running').progress).toEqual(progressAt({ epoch: 4, stageStartedAt: now }))
   })
 
+  it('fixes latency limits anew when what is compared of latencies changes, and only then', () => {
+    const progress = progressAt({ thresholds: { version: 1, ms: [100, 200] } })
+    const guard = { metric: 'latency_p99', worseThan: { relative: 2 }, action: 'revert' }
+    const before = definitionOf({ guards: [guard] })
+    const same = edited({ guards: [guard, { ...guard, metric: 'error_rate' }] }, { phase: 'running', progress }, before)
+    expect(stateOf(same, 'running').progress.thresholds).toEqual({ version: 1, ms: [100, 200] })
+    const other = edited({ guards: [{ ...guard, worseThan: { relative: 3 } }] }, { phase: 'running', progress }, before)
+    expect(stateOf(other, 'running').progress.thresholds).toEqual({ version: 1, ms: [] })
+  })
+
   it('waits no longer for an approval that is not asked for any more', () => {
     const result = edited({ stages: withStage('beta', { approval: false }) }, stateIn('awaiting-approval'))
     expect(stateOf(result, 'running').progress.epoch).toBe(3)

@@ -1,3 +1,4 @@
+import { latencyQuantile } from './check.ts'
 import type { RolloutDefinition } from './definition.ts'
 import { changed, rejected } from './outcome.ts'
 import type { EventContext, Progress, RolloutState, Transition } from './state.ts'
@@ -75,6 +76,8 @@ function editRunning(
     ...progress,
     stage: index,
     overrides: Object.fromEntries(Object.entries(progress.overrides).filter(([, variant]) => known.has(variant))),
+    // Other latency metrics or margins need other limits; they are fixed anew from the traffic that comes.
+    thresholds: limitsOf(definition) === limitsOf(before) ? progress.thresholds : { ...progress.thresholds, ms: [] },
     ...(reweighted ? { weight: stage.weight } : {}),
     ...(reweighted || redealt ? { epoch: progress.epoch + 1, stageStartedAt: context.now, pausedMs: 0 } : {}),
   }
@@ -105,3 +108,11 @@ function passedFault(
 
 const dealOf = ({ variants }: RolloutDefinition): string =>
   JSON.stringify(variants.slice(1).map(({ name, share }) => [name, share ?? 1]))
+
+const limitsOf = ({ guards, gates }: RolloutDefinition): string =>
+  JSON.stringify(
+    [
+      ...gates.map(({ metric, noWorseThan }) => [metric, noWorseThan.relative]),
+      ...guards.map(({ metric, worseThan }) => [metric, worseThan.relative]),
+    ].filter(([metric]) => latencyQuantile(String(metric)) !== undefined),
+  )

@@ -8,7 +8,7 @@ const small = { key: 'checkout-v2', stages: [full] }
 const guard = { metric: 'error_rate', worseThan: { relative: 1.5 }, action: 'revert' }
 
 function issuesOf(changes: object): readonly { readonly path: string; readonly message: string }[] {
-  const parsed = parseRollout({ ...small, ...changes }, { cohorts: ['beta', 'internal'] })
+  const parsed = parseRollout({ ...small, ...changes }, { cohorts: ['beta', 'internal'], metrics: [] })
   return parsed.ok ? [] : parsed.issues
 }
 
@@ -146,7 +146,12 @@ describe('parseRollout', () => {
     const environment = [{ key: 'purchase', kind: 'conversion', event: 'purchase', windowMs: 1000 }] as const
     const guards = [{ metric: 'purchase', worseThan: { relative: 0.9 }, action: 'pause' }]
     expect(parseRollout({ ...small, guards }, { metrics: environment })).toMatchObject({ ok: true })
-    expect(parseRollout({ ...small, guards })).toMatchObject({ ok: false })
+    expect(parseRollout({ ...small, guards }, { metrics: [] })).toMatchObject({ ok: false })
+  })
+
+  it('leaves to others what it was not told: metrics and cohorts of the environment', () => {
+    const guards = [{ metric: 'purchase', worseThan: { relative: 0.9 }, action: 'pause' }]
+    expect(parseRollout({ ...small, guards, stages: [{ ...full, cohorts: ['beta'] }] })).toMatchObject({ ok: true })
   })
 
   it('answers whatever it is given with issues, and never throws', () => {

@@ -32,7 +32,8 @@ export const duration = z
   })
   .meta({ description: 'A duration: 30s, 10m, 2h, 1d; or a number of milliseconds', example: '30m' })
 
-const json: z.ZodType = z.json()
+// The generator of the OpenAPI document cannot follow a schema that contains itself, so its types are named here.
+const json: z.ZodType = z.json().meta({ type: ['string', 'number', 'boolean', 'object', 'array', 'null'] })
 
 const condition = z
   .record(z.string(), z.unknown())
