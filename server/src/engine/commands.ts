@@ -1,0 +1,227 @@
+import type { Clock } from '@pipit/shared/clock'
+import {
+  nextWake,
+  parseRollout,
+  progressOf,
+  type RolloutDefinition,
+  type RolloutEvent,
+  type RolloutState,
+  toFile,
+  transition,
+} from '../rollout/index.ts'
+import type { RolloutRecord, Storage, Stores } from '../storage/ports.ts'
+import type { ByWhom, PersonEvent, Problem, Result, RolloutCommands } from './api.ts'
+import { emit, recordChange } from './record-change.ts'
+
+export interface CommandParts {
+  readonly storage: Storage
+  readonly clock: Clock
+  readonly newId: (size?: number) => string
+  /** Something was stored that may be due. */
+  readonly wake: () => void
+}
+
+export const saltLength = 16
+
+/** Raised inside a transaction to roll it back and answer with a problem. */
+export class Refused extends Error {
+  readonly problem: Problem
+  constructor(problem: Omit<Problem, 'ok'>) {
+    super(problem.message)
+    this.problem = { ok: false, ...problem }
+  }
+}
+
+/** Runs work in a transaction; a `Refused` rolls back and becomes the answer. */
+export async function attempt<T>(storage: Storage, work: (stores: Stores) => Promise<T>): Promise<Result<T>> {
+  try {
+    return { ok: true, value: await storage.transaction(work) }
+  } catch (error) {
+    if (error instanceof Refused) return error.problem
+    throw error
+  }
+}
+
+export function refuseStale(what: string, stored: number, expected: number | undefined): void {
+  if (expected === undefined || expected === stored) return
+  throw new Refused({
+    code: 'stale-version',
+    message: `${what} is at version ${stored} by now, not ${expected}: somebody changed it; read it again and repeat the change`,
+  })
+}
+
+export async function needEnvironment(stores: Stores, environment: string): Promise<void> {
+  if ((await stores.environments.get(environment)) === undefined) {
+    throw new Refused({ code: 'not-found', message: `there is no environment "${environment}"` })
+  }
+}
+
+/** Checks what a definition refers to against what the environment has now. */
+async function checkReferences(stores: Stores, environment: string, definition: RolloutDefinition): Promise<void> {
+  const cohorts = (await stores.cohorts.list(environment)).map((record) => record.key)
+  const metrics = (await stores.metrics.list(environment)).map((record) => record.definition)
+  const checked = parseRollout(toFile(definition), { cohorts, metrics })
+  if (!checked.ok)
+    throw new Refused({
+      code: 'invalid',
+      message: `rollout ${definition.key} cannot be taken as it is`,
+      issues: checked.issues,
+    })
+}
+
+export function createCommands({ storage, clock, newId, wake }: CommandParts): RolloutCommands {
+  async function find(
+    stores: Stores,
+    environment: string,
+    key: string,
+    version: number | undefined,
+  ): Promise<RolloutRecord> {
+    const record = await stores.rollouts.get(environment, key)
+    if (record === undefined)
+      throw new Refused({ code: 'not-found', message: `there is no rollout "${key}" in ${environment}` })
+    refuseStale(`rollout ${key}`, record.version, version)
+    return record
+  }
+
+  function contextOf(by: ByWhom): { now: number; actor: ByWhom['actor']; reason?: string } {
+    return { now: clock.now(), actor: by.actor, ...(by.reason === undefined ? {} : { reason: by.reason }) }
+  }
+
+  async function attempted<T>(work: (stores: Stores) => Promise<T>): Promise<Result<T>> {
+    const result = await attempt(storage, work)
+    if (result.ok) wake()
+    return result
+  }
+
+  return {
+    create: (environment, definition, by) =>
+      attempted(async (stores) => {
+        await needEnvironment(stores, environment)
+        await checkReferences(stores, environment, definition)
+        const context = contextOf(by)
+        const record: RolloutRecord = {
+          id: newId(),
+          environment,
+          key: definition.key,
+          definition,
+          state: { phase: 'draft' },
+          version: 1,
+          runEpoch: 0,
+          createdAt: context.now,
+          updatedAt: context.now,
+        }
+        if (!(await stores.rollouts.insert(record))) {
+          throw new Refused({
+            code: 'exists',
+            message: `there is a rollout "${definition.key}" in ${environment} already; change it with PATCH, or choose another key`,
+          })
+        }
+        await audit(stores, environment, 'create', definition.key, context, { after: { version: 1, definition } })
+        await emit(stores, environment, definition.key, [{ type: 'publish' }], context.now, newId)
+        return record
+      }),
+
+    edit: (environment, key, definition, by, version) =>
+      attempted(async (stores) => {
+        const record = await find(stores, environment, key, version)
+        if (definition.key !== key) {
+          throw new Refused({
+            code: 'invalid',
+            message: 'the key of a rollout cannot change',
+            issues: [{ path: 'key', message: `must stay "${key}"` }],
+          })
+        }
+        await checkReferences(stores, environment, definition)
+        return await change(stores, record, { type: 'edited', before: record.definition }, by, definition)
+      }),
+
+    remove: (environment, key, by, version) =>
+      attempted(async (stores) => {
+        const record = await find(stores, environment, key, version)
+        if (record.state.phase !== 'draft' && record.state.phase !== 'archived') {
+          throw new Refused({
+            code: 'illegal-in-phase',
+            message: `rollout ${key} is ${record.state.phase}: archive it first, then it can be deleted`,
+          })
+        }
+        await stores.rollouts.delete(record.id, record.version)
+        const context = contextOf(by)
+        await audit(stores, environment, 'delete', key, context, {
+          before: { version: record.version, definition: record.definition },
+        })
+        await emit(stores, environment, key, [{ type: 'publish' }], context.now, newId)
+        return undefined
+      }),
+
+    command: (environment, key, event, by, version) =>
+      attempted(
+        async (stores) => await change(stores, await find(stores, environment, key, version), withSalt(event), by),
+      ),
+  }
+
+  function withSalt(event: PersonEvent): RolloutEvent {
+    return event.type === 'start' || event.type === 'restart' ? { ...event, salt: newId(saltLength) } : event
+  }
+
+  async function change(
+    stores: Stores,
+    record: RolloutRecord,
+    event: RolloutEvent,
+    by: ByWhom,
+    definition?: RolloutDefinition,
+  ): Promise<RolloutRecord> {
+    const context = contextOf(by)
+    const effective = definition ?? record.definition
+    const moved = transition(effective, record.state, event, context)
+    if (!moved.ok) throw new Refused({ code: moved.code, message: moved.message })
+    if ('unchanged' in moved) return record
+    return await recordChange(
+      stores,
+      record,
+      {
+        event: event.type,
+        context,
+        transition: moved,
+        ...(definition === undefined ? {} : { definition }),
+        newRun: beginsRun(record.state, moved.state),
+        wakeAt: firstLook(effective, moved.state, context.now),
+      },
+      newId,
+    )
+  }
+
+  async function audit(
+    stores: Stores,
+    environment: string,
+    action: string,
+    key: string,
+    context: { readonly now: number; readonly actor: ByWhom['actor']; readonly reason?: string },
+    images: { readonly before?: unknown; readonly after?: unknown },
+  ): Promise<void> {
+    const { now, actor, reason } = context
+    await stores.audit.append({
+      id: newId(),
+      environment,
+      at: now,
+      actor,
+      action,
+      target: `rollout:${key}`,
+      ...(reason === undefined ? {} : { reason }),
+      ...images,
+    })
+  }
+}
+
+const deciding: ReadonlySet<string> = new Set(['running', 'paused', 'awaiting-approval'])
+
+/** A run begins when deciding starts anew: from a draft, a schedule, or by a restart. */
+export function beginsRun(before: RolloutState, after: RolloutState): boolean {
+  if (!deciding.has(after.phase)) return false
+  const started = progressOf(after)?.startedAt
+  return progressOf(before)?.startedAt !== started
+}
+
+/** The next time a rollout is looked at after a change: at once where it is deciding, else when its state says so. */
+export function firstLook(definition: RolloutDefinition, state: RolloutState, now: number): number | undefined {
+  return deciding.has(state.phase) ? now : nextWake(definition, state, now)
+}

@@ -1,0 +1,13 @@
+export type {
+  ByWhom,
+  Catalog,
+  Engine,
+  Notifier,
+  PersonEvent,
+  Problem,
+  ProblemCode,
+  Publisher,
+  Result,
+  RolloutCommands,
+} from './api.ts'
+export { createEngine, type EngineParts } from './engine.ts'
