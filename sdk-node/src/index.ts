@@ -63,10 +63,12 @@ export type {
   ClientEvents,
   ClientStatus,
   DecideOptions,
+  Decision,
   Outcome,
+  Reason,
+  Ruleset,
   RunOptions,
   TrackOptions,
+  User,
 } from '@pipit/shared/client'
-export type { Decision, Reason, User } from '@pipit/shared/decide'
-export type { Ruleset } from '@pipit/shared/rules'
 export type { NodeClientOptions } from './options.ts'

@@ -1,5 +1,4 @@
-import type { ClientOptions } from '@pipit/shared/client'
-import { nearest } from '@pipit/shared/rules'
+import { type ClientOptions, nearest } from '@pipit/shared/client'
 
 export interface NodeClientOptions extends ClientOptions {
   /**

@@ -116,7 +116,7 @@ describe('a control plane that is killed under load', () => {
       const stored = Object.fromEntries(totals.map((row) => [row.variant, { n: row.n, failed: row.failed }]))
       expect(stored).toEqual(told.outcomes)
       expect(totals.reduce((sum, row) => sum + row.exposed, 0)).toBe(told.exposed.size)
-      expect(totals.reduce((sum, row) => sum + (row.conversions['purchase']?.converted ?? 0), 0)).toBe(told.buyers.size)
+      expect(totals.reduce((sum, row) => sum + (row.conversions.purchase?.converted ?? 0), 0)).toBe(told.buyers.size)
 
       const walking = await storage.rollouts.get('production', 'walking')
       const history = await storage.history.list(walking?.id ?? '', { limit: 500 })

@@ -85,16 +85,7 @@ export function createTraffic(world: World, random: Random): Traffic {
     const ms =
       world.latency.medianMs * (isCanary ? world.latency.canaryFactor : 1) * Math.exp(world.latency.sigma * normal)
     if (!isCanary) stableLatency.add(ms)
-    if (limits.length > 0) {
-      arm.timed++
-      table.timed[bucket] = (table.timed[bucket] as number) + 1
-      for (let i = 0; i < limits.length; i++) {
-        if (ms <= (limits[i] as number)) continue
-        arm.over[i] = (arm.over[i] as number) + 1
-        const over = table.over[i] as Float64Array
-        over[bucket] = (over[bucket] as number) + 1
-      }
-    }
+    if (limits.length > 0) countLatency(arm, table, bucket, ms, limits)
     if (converted[user] === 0 && random() < (isCanary ? world.conversion.canary : world.conversion.stable)) {
       converted[user] = 1
       arm.converted++
@@ -134,6 +125,17 @@ export function createTraffic(world: World, random: Random): Traffic {
         forcedCanary: { n: 0, failed: 0, exposed: 0 },
       }
     },
+  }
+}
+
+function countLatency(arm: Arm, table: BucketTable, bucket: number, ms: number, limits: readonly number[]): void {
+  arm.timed++
+  table.timed[bucket] = (table.timed[bucket] as number) + 1
+  for (let i = 0; i < limits.length; i++) {
+    if (ms <= (limits[i] as number)) continue
+    arm.over[i] = (arm.over[i] as number) + 1
+    const over = table.over[i] as Float64Array
+    over[bucket] = (over[bucket] as number) + 1
   }
 }
 

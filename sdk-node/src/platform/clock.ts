@@ -1,4 +1,4 @@
-import type { Clock } from '@pipit/shared/clock'
+import type { Clock } from '@pipit/shared/client'
 
 /** The process's own time. Timers do not keep the process alive. */
 export const nodeClock: Clock = {

@@ -55,36 +55,37 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
     }
   }
 
+  /** The watch of the decision's epoch; undefined for one that is over. */
+  function watchOf(decision: Decision, now: number): Watch | undefined {
+    const known = watches.get(decision.rollout)
+    if (known !== undefined && known.epoch >= decision.epoch) return known.epoch === decision.epoch ? known : undefined
+    if (known?.open) openCount--
+    const begun: Watch = {
+      epoch: decision.epoch,
+      logs: oddsRatios.map(() => 0),
+      failedUnits: new Set(),
+      tickStart: now,
+      tick: empty(),
+      total: empty(),
+      before: { n: 0, x: 0 },
+      open: false,
+    }
+    watches.set(decision.rollout, begun)
+    return begun
+  }
+
   return {
     record(decision, ok, now) {
       if (decision.reason !== 'split' || decision.unit === undefined) return
-      let watch = watches.get(decision.rollout)
-      if (watch === undefined || watch.epoch < decision.epoch) {
-        if (watch?.open) openCount--
-        watch = {
-          epoch: decision.epoch,
-          logs: oddsRatios.map(() => 0),
-          failedUnits: new Set(),
-          tickStart: now,
-          tick: empty(),
-          total: empty(),
-          before: { n: 0, x: 0 },
-          open: false,
-        }
-        watches.set(decision.rollout, watch)
-      }
-      if (watch.epoch !== decision.epoch) return
+      const watch = watchOf(decision, now)
+      if (watch === undefined) return
       if (now - watch.tickStart >= tickMs) {
         closeTick(decision.rollout, watch)
         watch.tickStart = now
       }
       const canary = decision.variant !== 'stable'
-      for (const tally of [watch.tick, watch.total]) {
-        if (canary) tally.n1++
-        else tally.n0++
-        if (!ok && canary) tally.x1++
-        if (!ok && !canary) tally.x0++
-      }
+      count(watch.tick, canary, ok)
+      count(watch.total, canary, ok)
       if (!ok && canary && watch.failedUnits.size < leastUnits) watch.failedUnits.add(decision.unit)
     },
     isOpen: (rollout, epoch) => {
@@ -118,6 +119,14 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
       return open
     },
   }
+}
+
+function count(tally: Watch['tick'], canary: boolean, ok: boolean): void {
+  if (canary) tally.n1++
+  else tally.n0++
+  if (ok) return
+  if (canary) tally.x1++
+  else tally.x0++
 }
 
 function trips({ logs, total, failedUnits }: Watch): boolean {

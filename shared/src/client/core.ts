@@ -1,8 +1,7 @@
 import { type CompiledRollout, type Decision, decide, type User } from '../decide/index.ts'
 import { unitHash } from '../hash/index.ts'
 import { protocolVersion, type ServerMessage } from '../protocol/index.ts'
-import { compilePath } from '../rules/index.ts'
-import type { Client, ClientOptions, ClientStatus, DecideOptions, Outcome, TrackOptions } from './api.ts'
+import type { Client, ClientOptions, ClientStatus, DecideOptions } from './api.ts'
 import { createBreakers } from './breaker.ts'
 import { createEventQueue } from './event-queue.ts'
 import { createExposureLog } from './exposure-log.ts'
@@ -11,18 +10,18 @@ import { createLink, type Link } from './link.ts'
 import { createListeners } from './listeners.ts'
 import { createOutcomeAggregator } from './outcome-aggregator.ts'
 import type { ClientPlatform } from './platform.ts'
+import { createReadiness } from './readiness.ts'
+import { createRecorder } from './recorder.ts'
 import { createReporter } from './reporter.ts'
 import { createRulesetHolder, decodeStored, encodeStored } from './ruleset-holder.ts'
+import { createRulesetKeeper } from './ruleset-keeper.ts'
 import { runPaths } from './run.ts'
+import { createTracker } from './tracker.ts'
 import { createTrouble } from './trouble.ts'
 
 const defaultFlushMs = 1000
-const storeDelayMs = 1000
 /** Failed attempts in a row after which HTTP takes over until a socket opens. */
 const failuresBeforeHttp = 3
-
-/** Decisions that say nothing about a variant: their outcomes are not evidence. */
-const noEvidence: ReadonlySet<string> = new Set(['not-ready', 'unknown-rollout', 'phase', 'no-unit'])
 
 /** The SDK without a platform: everything that is the same in Node and in a browser. */
 export function createClientCore(platform: ClientPlatform, options: ClientOptions): Client {
@@ -45,10 +44,35 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     listeners.emit('status', status)
   })
   const rulesets = createRulesetHolder(onChange)
-  const readyWaiters = new Set<() => void>()
+  const tracker = createTracker({
+    clock,
+    events,
+    ruleset: () => rulesets.compiled?.ruleset,
+    invalid(message) {
+      reporter.countInvalid()
+      trouble.tell('invalid-event', message)
+    },
+  })
+  const record = createRecorder({
+    clock,
+    outcomes,
+    breakers,
+    rollout: (key) => rulesets.compiled?.rollout(key),
+    invalid(code, message) {
+      reporter.countInvalid()
+      trouble.tell(code, message)
+    },
+  })
+  const readiness = createReadiness(clock)
+  const keeper = createRulesetKeeper({
+    clock,
+    store: platform.store,
+    trouble: trouble.tell,
+    current: () => rulesets.compiled?.ruleset,
+    found: (ruleset) => rulesets.take(ruleset, 'store'),
+  })
   let lastContact: number | undefined
   let closed = false
-  let cancelStore: (() => void) | undefined
 
   const headers = {
     authorization: `Bearer ${options.key}`,
@@ -139,36 +163,10 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
         epochs.set(key, rollout.epoch)
     }
     if (breakers.retain(epochs)) reporter.breakersChanged()
-    for (const waiter of readyWaiters) waiter()
-    readyWaiters.clear()
+    tracker.release()
+    readiness.arrived()
     listeners.emit('change', () => ({ version: rulesets.compiled?.version ?? 0, rollouts }))
-    storeLater()
-  }
-
-  function storeLater(): void {
-    const { store } = platform
-    if (store === undefined || rulesets.source !== 'server' || cancelStore !== undefined || closed) return
-    cancelStore = clock.setTimer(storeDelayMs, () => {
-      cancelStore = undefined
-      const { compiled } = rulesets
-      if (compiled === undefined) return
-      store.save(encodeStored(compiled.ruleset)).catch((error: unknown) => {
-        trouble.tell('store', `the last ruleset cannot be kept: ${String(error)}`)
-      })
-    })
-  }
-
-  async function loadStore(): Promise<void> {
-    try {
-      const text = await platform.store?.load()
-      if (text === undefined) return
-      const stored = decodeStored(text)
-      if (stored === undefined)
-        trouble.tell('store', 'the stored ruleset is damaged and is left out; the server sends a new one')
-      else rulesets.take(stored, 'store')
-    } catch (error) {
-      trouble.tell('store', `the stored ruleset cannot be read: ${String(error)}`)
-    }
+    if (rulesets.source === 'server' && !closed) keeper.saveLater()
   }
 
   function sampled(rollout: CompiledRollout | undefined, hash: string): boolean {
@@ -198,72 +196,6 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     return undefined
   }
 
-  function record(decision: Decision, outcome: Outcome): void {
-    if (typeof decision?.rollout !== 'string' || typeof outcome?.ok !== 'boolean') {
-      reporter.countInvalid()
-      trouble.tell(
-        'invalid-outcome',
-        'outcome(decision, { ok, latencyMs }) was called with something else; it is not counted',
-      )
-      return
-    }
-    if (noEvidence.has(decision.reason)) return
-    const rollout = rulesets.compiled?.rollout(decision.rollout)
-    outcomes.add(decision, rollout, outcome.ok, latencyOf(outcome))
-    if (rollout?.source.breaker !== false) breakers.record(decision, outcome.ok, clock.monotonic())
-  }
-
-  function latencyOf(outcome: Outcome): number | undefined {
-    const { latencyMs } = outcome
-    if (latencyMs === undefined) return undefined
-    if (typeof latencyMs === 'number' && latencyMs >= 0 && latencyMs < Number.POSITIVE_INFINITY) return latencyMs
-    reporter.countInvalid()
-    trouble.tell(
-      'invalid-latency',
-      `latencyMs must be a number of at least 0, not ${String(latencyMs)}; the outcome counts without it`,
-    )
-    return undefined
-  }
-
-  function trackEvent(user: User | undefined, event: string, trackOptions: TrackOptions | undefined): void {
-    const unit = unitOf(user, trackOptions?.unit)
-    const value = trackOptions?.value
-    const id = trackOptions?.id
-    const wrong =
-      unit === undefined ||
-      typeof event !== 'string' ||
-      event === '' ||
-      event.length > 128 ||
-      (value !== undefined && !(typeof value === 'number' && Math.abs(value) <= 1e15)) ||
-      (id !== undefined && (typeof id !== 'string' || id === '' || id.length > 128))
-    if (wrong) {
-      reporter.countInvalid()
-      trouble.tell(
-        'invalid-event',
-        'track(user, event, { value, id }) needs a user id, a name, a finite value and an id of 1 to 128 characters; the event is not counted',
-      )
-      return
-    }
-    const ruleset = rulesets.compiled?.ruleset
-    if (ruleset === undefined) {
-      early.push({ unit, event, value, id, at: clock.monotonic() })
-      if (early.length > 1000) early.shift()
-      return
-    }
-    if (!Object.values(ruleset.rollouts).some((rollout) => rollout.events?.includes(event) === true)) return
-    events.add({ event, unit: unitHash(ruleset.unitSalt, unit), at: clock.monotonic(), value, id })
-  }
-
-  /** Events from before the first ruleset: without its salt a unit cannot be named yet. */
-  const early: { unit: string; event: string; value: number | undefined; id: string | undefined; at: number }[] = []
-
-  function releaseEarly(): void {
-    const ruleset = rulesets.compiled?.ruleset
-    if (ruleset === undefined) return
-    for (const { unit, ...event } of early.splice(0)) events.add({ ...event, unit: unitHash(ruleset.unitSalt, unit) })
-  }
-  listeners.on('change', releaseEarly)
-
   function status(): ClientStatus {
     return {
       connected: link?.online === true || fallback.online,
@@ -275,7 +207,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
         reports: reporter.sealed ? 1 : 0,
         outcomes: outcomes.cells,
         exposures: exposures.pending,
-        events: events.pending + early.length,
+        events: events.pending + tracker.waiting(),
       },
       dropped: { ...reporter.dropped },
       breakers: breakers.states().map((state) => state.rollout),
@@ -308,26 +240,14 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     if (bootstrap === undefined) trouble.tell('bootstrap', 'the bootstrap ruleset is not one; it is left out')
     else rulesets.take(bootstrap, 'bootstrap')
   }
-  void loadStore()
+  void keeper.load()
   reporter.start(defaultFlushMs)
   if (link === undefined) fallback.start()
   else link.start()
 
   return {
-    ready({ timeoutMs = 5000 } = {}) {
-      if (rulesets.compiled !== undefined) return Promise.resolve(true)
-      return new Promise((resolve) => {
-        const arrived = (): void => {
-          cancel()
-          resolve(true)
-        }
-        const cancel = clock.setTimer(timeoutMs, () => {
-          readyWaiters.delete(arrived)
-          resolve(false)
-        })
-        readyWaiters.add(arrived)
-      })
-    },
+    ready: ({ timeoutMs = 5000 } = {}) =>
+      rulesets.compiled === undefined ? readiness.wait(timeoutMs) : Promise.resolve(true),
     variant: (user, callOptions) => decideSafely(user, callOptions).variant,
     decide: decideSafely,
     run: (user, paths, runOptions) =>
@@ -352,7 +272,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
       ),
     track: (user, event, trackOptions) =>
       safely(
-        () => trackEvent(user, event, trackOptions),
+        () => tracker.track(user, event, trackOptions),
         () => undefined,
       ),
     on: listeners.on,
@@ -363,7 +283,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
       closed = true
       await reporter.flush(timeoutMs)
       reporter.stop()
-      cancelStore?.()
+      keeper.stop()
       link?.stop()
       fallback.stop()
     },
@@ -374,12 +294,4 @@ function randomId(random: () => number): string {
   let id = ''
   while (id.length < 20) id += Math.floor(random() * 36).toString(36)
   return id
-}
-
-function unitOf(user: User | undefined, attribute: string | undefined): string | undefined {
-  if (typeof user === 'string') return user === '' || attribute !== undefined ? undefined : user
-  if (typeof user !== 'object' || user === null) return undefined
-  const own = attribute === undefined ? user.id : compilePath(attribute)(user)
-  const value = own === undefined || own === '' ? user.anonymousId : own
-  return typeof value === 'number' || (typeof value === 'string' && value !== '') ? String(value) : undefined
 }

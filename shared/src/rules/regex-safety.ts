@@ -1,5 +1,5 @@
 export const regexPatternLimit = 256
-const unboundedLimit = 4
+const repetitionLimit = 4
 
 /** One open group while scanning: whether anything inside repeats without end or offers alternatives. */
 interface Group {
@@ -9,7 +9,7 @@ interface Group {
 
 /**
  * Why a regular expression is refused, or undefined when it cannot backtrack without end on the bounded inputs it is given: no repetition
- * of a group that itself repeats or branches, no back references, no look-around, at most four unbounded repetitions.
+ * of a group that itself repeats or branches, no back references, no look-around, at most four repetitions.
  */
 export function regexFault(pattern: string): string | undefined {
   if (pattern.length > regexPatternLimit)
@@ -22,47 +22,60 @@ export function regexFault(pattern: string): string | undefined {
   return scan(pattern)
 }
 
+/** What a scan keeps: the open groups, the group that has just closed, and how many repetitions there were. */
+interface Scan {
+  readonly open: Group[]
+  closed: Group | undefined
+  repetitions: number
+}
+
+const newGroup = (): Group => ({ repeats: false, alternatives: false })
+
 function scan(pattern: string): string | undefined {
-  const open: Group[] = [{ repeats: false, alternatives: false }]
-  let closed: Group | undefined
-  let unbounded = 0
-  for (let i = 0; i < pattern.length; i++) {
+  const state: Scan = { open: [newGroup()], closed: undefined, repetitions: 0 }
+  let i = 0
+  while (i < pattern.length) {
     const rest = pattern.slice(i)
-    const top = open.at(-1) as Group
     const fault = forbidden(rest)
     if (fault !== undefined) return fault
-    const skip = atomLength(rest)
-    if (skip > 0) {
-      closed = undefined
-      i += skip - 1
+    const repetition = /^(?:[*+]|\{\d+,?\d*\})\??/.exec(rest)?.[0]
+    if (repetition !== undefined) {
+      const harm = repeat(state)
+      if (harm !== undefined) return harm
+      i += repetition.length
       continue
     }
-    if (rest.startsWith('(')) {
-      open.push({ repeats: false, alternatives: false })
-      closed = undefined
-    } else if (rest.startsWith(')')) {
-      closed = open.pop() as Group
-      const parent = open.at(-1)
-      if (parent !== undefined) parent.repeats ||= closed.repeats
-      if (parent !== undefined) parent.alternatives ||= closed.alternatives
-    } else if (rest.startsWith('|')) {
-      top.alternatives = true
-      closed = undefined
-    } else {
-      const repetition = /^(?:[*+]|\{\d+,\d*\}|\{\d+\})\??/.exec(rest)
-      if (repetition === null) {
-        if (!rest.startsWith('?')) closed = undefined
-        continue
-      }
-      if (closed?.repeats || closed?.alternatives) {
-        return 'repeats a group that itself repeats or branches, which can take forever; write it without nesting'
-      }
-      top.repeats = true
-      if (++unbounded > unboundedLimit)
-        return `has more than ${unboundedLimit} repetitions; split it into several conditions`
-      i += repetition[0].length - 1
-    }
+    const length = atomLength(rest)
+    if (length === 1) step(state, rest.charAt(0))
+    else state.closed = undefined
+    i += length
   }
+  return undefined
+}
+
+/** A single character that may open, close or divide a group. */
+function step(state: Scan, character: string): void {
+  if (character === '?') return
+  const closed = character === ')' ? state.open.pop() : undefined
+  state.closed = closed
+  const top = state.open.at(-1)
+  if (closed !== undefined && top !== undefined) {
+    top.repeats ||= closed.repeats
+    top.alternatives ||= closed.alternatives
+  } else if (character === '(') state.open.push(newGroup())
+  else if (character === '|' && top !== undefined) top.alternatives = true
+}
+
+function repeat(state: Scan): string | undefined {
+  const { closed } = state
+  if (closed?.repeats || closed?.alternatives) {
+    return 'repeats a group that itself repeats or branches, which can take forever; write it without nesting'
+  }
+  const top = state.open.at(-1)
+  if (top !== undefined) top.repeats = true
+  state.closed = undefined
+  if (++state.repetitions > repetitionLimit)
+    return `has more than ${repetitionLimit} repetitions; split it into several conditions`
   return undefined
 }
 
@@ -72,10 +85,8 @@ function forbidden(rest: string): string | undefined {
   return undefined
 }
 
-/** Length of an escape or character class at the start, 0 for anything else. */
+/** Length of the escape, character class or single character at the start. */
 function atomLength(rest: string): number {
   if (rest.startsWith('\\')) return 2
-  if (rest.startsWith('(?:')) return 0
-  const set = /^\[(?:\\.|[^\]\\])*\]/.exec(rest)
-  return set === null ? 0 : set[0].length
+  return /^\[(?:\\.|[^\]\\])*\]/.exec(rest)?.[0].length ?? 1
 }

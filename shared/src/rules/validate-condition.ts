@@ -110,41 +110,36 @@ function checkAll(operand: unknown, path: string, depth: number, walk: Walk): vo
   })
 }
 
+const isList = (operand: unknown): string | undefined => {
+  if (!Array.isArray(operand)) return 'must be a list'
+  return operand.length > conditionLimits.listItems
+    ? `has more than ${conditionLimits.listItems} items; use a cohort with members`
+    : undefined
+}
+const isPattern = (operand: unknown): string | undefined =>
+  typeof operand === 'string' ? regexFault(operand) : 'must be a text'
+const isCohort = (operand: unknown): string | undefined =>
+  typeof operand === 'string' && operand !== '' ? undefined : 'must be the key of a cohort'
+const isVersion = (operand: unknown): string | undefined =>
+  typeof operand === 'string' && /^v?\d/.test(operand) ? undefined : 'must be a version such as "2.1.0"'
+const isOrdered = (operand: unknown): string | undefined =>
+  isScalar(operand) ? undefined : 'must be a number or a text'
+
+/** What an operator asks of its operand. */
+const operandChecks: { readonly [name: string]: (operand: unknown) => string | undefined } = {
+  ...Object.fromEntries(['$in', '$nin', '$ini', '$nini'].map((name) => [name, isList])),
+  ...Object.fromEntries(['$gt', '$gte', '$lt', '$lte'].map((name) => [name, isOrdered])),
+  ...Object.fromEntries(['$veq', '$vne', '$vgt', '$vgte', '$vlt', '$vlte'].map((name) => [name, isVersion])),
+  $exists: (operand) => (typeof operand === 'boolean' ? undefined : 'must be true or false'),
+  $type: (operand) => (types.includes(operand as string) ? undefined : `must be one of ${types.join(', ')}`),
+  $regex: isPattern,
+  $regexi: isPattern,
+  $inGroup: isCohort,
+  $notInGroup: isCohort,
+}
+
 function operandFault(name: string, operand: unknown): string | undefined {
-  switch (name) {
-    case '$in':
-    case '$nin':
-    case '$ini':
-    case '$nini':
-      if (!Array.isArray(operand)) return 'must be a list'
-      return operand.length > conditionLimits.listItems
-        ? `has more than ${conditionLimits.listItems} items; use a cohort with members`
-        : undefined
-    case '$exists':
-      return typeof operand === 'boolean' ? undefined : 'must be true or false'
-    case '$type':
-      return types.includes(operand as string) ? undefined : `must be one of ${types.join(', ')}`
-    case '$regex':
-    case '$regexi':
-      return typeof operand === 'string' ? regexFault(operand) : 'must be a text'
-    case '$inGroup':
-    case '$notInGroup':
-      return typeof operand === 'string' && operand !== '' ? undefined : 'must be the key of a cohort'
-    case '$veq':
-    case '$vne':
-    case '$vgt':
-    case '$vgte':
-    case '$vlt':
-    case '$vlte':
-      return typeof operand === 'string' && /^v?\d/.test(operand) ? undefined : 'must be a version such as "2.1.0"'
-    case '$gt':
-    case '$gte':
-    case '$lt':
-    case '$lte':
-      return isScalar(operand) ? undefined : 'must be a number or a text'
-    default:
-      return operand === undefined ? 'must be a JSON value' : undefined
-  }
+  return operandChecks[name]?.(operand) ?? (operand === undefined ? 'must be a JSON value' : undefined)
 }
 
 /** Keys of the cohorts that a condition refers to. */

@@ -1,0 +1,49 @@
+import type { Clock } from '../clock/index.ts'
+import type { CompiledRollout, Decision } from '../decide/index.ts'
+import type { Outcome } from './api.ts'
+import type { Breakers } from './breaker.ts'
+import type { OutcomeAggregator } from './outcome-aggregator.ts'
+
+/** Decisions that say nothing about a variant: their outcomes are not evidence. */
+const noEvidence: ReadonlySet<string> = new Set(['not-ready', 'unknown-rollout', 'phase', 'no-unit'])
+
+export interface RecorderParts {
+  readonly clock: Clock
+  readonly outcomes: OutcomeAggregator
+  readonly breakers: Breakers
+  readonly rollout: (key: string) => CompiledRollout | undefined
+  readonly invalid: (code: string, message: string) => void
+}
+
+/** Takes outcomes of the application: checks them, adds them up, shows them to the local breaker. */
+export function createRecorder({
+  clock,
+  outcomes,
+  breakers,
+  rollout,
+  invalid,
+}: RecorderParts): (decision: Decision, outcome: Outcome) => void {
+  function latencyOf({ latencyMs }: Outcome): number | undefined {
+    if (latencyMs === undefined) return undefined
+    if (typeof latencyMs === 'number' && latencyMs >= 0 && latencyMs < Number.POSITIVE_INFINITY) return latencyMs
+    invalid(
+      'invalid-latency',
+      `latencyMs must be a number of at least 0, not ${String(latencyMs)}; the outcome counts without it`,
+    )
+    return undefined
+  }
+
+  return (decision, outcome) => {
+    if (typeof decision?.rollout !== 'string' || typeof outcome?.ok !== 'boolean') {
+      invalid(
+        'invalid-outcome',
+        'outcome(decision, { ok, latencyMs }) was called with something else; it is not counted',
+      )
+      return
+    }
+    if (noEvidence.has(decision.reason)) return
+    const compiled = rollout(decision.rollout)
+    outcomes.add(decision, compiled, outcome.ok, latencyOf(outcome))
+    if (compiled?.source.breaker !== false) breakers.record(decision, outcome.ok, clock.monotonic())
+  }
+}
