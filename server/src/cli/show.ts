@@ -1,0 +1,84 @@
+/** What the commands print, as plain text for people. */
+
+interface Row {
+  readonly [column: string]: string
+}
+
+/** Columns as wide as their widest cell. */
+export function table(rows: readonly Row[]): string {
+  const columns = Object.keys(rows[0] ?? {})
+  const width = (column: string): number => Math.max(column.length, ...rows.map((row) => (row[column] ?? '').length))
+  const line = (cell: (column: string) => string): string =>
+    columns
+      .map((column) => cell(column).padEnd(width(column)))
+      .join('  ')
+      .trimEnd()
+  return [line((column) => column.toUpperCase()), ...rows.map((row) => line((column) => row[column] ?? ''))].join('\n')
+}
+
+export interface ShownRollout {
+  readonly key: string
+  readonly phase: string
+  readonly stage?: string
+  readonly weight: number
+  readonly since: number
+  readonly version: number
+  readonly why?: string
+  readonly stages: readonly { readonly name: string; readonly weight: number }[]
+  readonly verdict?: {
+    readonly label: string
+    readonly sentence: string
+    readonly units: { readonly canary: number; readonly stable: number }
+  }
+}
+
+export interface ShownMetric {
+  readonly metric: string
+  readonly canary: { readonly n: number; readonly rate?: number }
+  readonly stable: { readonly n: number; readonly rate?: number }
+  readonly sentence: string
+}
+
+export function rolloutTable(rollouts: readonly ShownRollout[]): string {
+  if (rollouts.length === 0) return 'There is no rollout here yet; make one with `pipit apply -f rollout.yaml`.'
+  return table(
+    rollouts.map(({ key, phase, stage, weight, since, verdict }) => ({
+      key,
+      phase,
+      stage: stage ?? '-',
+      weight: `${weight} %`,
+      since: time(since),
+      verdict: verdict === undefined ? '-' : `${verdict.label}: ${verdict.sentence}`,
+    })),
+  )
+}
+
+export function statusText(rollout: ShownRollout, metrics: readonly ShownMetric[]): string {
+  const { key, phase, stage, stages, weight, since, version, why, verdict } = rollout
+  const track = stages.map(({ name, weight: share }) =>
+    name === stage ? `[${name} ${share} %]` : `${name} ${share} %`,
+  )
+  const lines = [
+    `${key}: ${phase} since ${time(since)}, ${weight} %, version ${version}`,
+    `stages   ${track.join(' → ')}`,
+    ...(why === undefined ? [] : [`why      ${why}`]),
+    ...(verdict === undefined
+      ? ['verdict  none yet']
+      : [
+          `verdict  ${verdict.label}: ${verdict.sentence}`,
+          `units    canary ${verdict.units.canary}, stable ${verdict.units.stable}`,
+        ]),
+  ]
+  const rows = metrics.map(({ metric, canary, stable, sentence }) => ({
+    metric,
+    canary: rate(canary),
+    stable: rate(stable),
+    says: sentence,
+  }))
+  return rows.length === 0 ? lines.join('\n') : `${lines.join('\n')}\n\n${table(rows)}`
+}
+
+const rate = (arm: ShownMetric['canary']): string =>
+  arm.rate === undefined ? '-' : `${(arm.rate * 100).toFixed(2)} % of ${arm.n}`
+
+const time = (at: number): string => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')

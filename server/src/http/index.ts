@@ -1,0 +1,6 @@
+export { roles } from './access.ts'
+export { type Authenticate, createAuthenticate, hashKey } from './authenticate.ts'
+export { parseJson, parseYaml } from './body/parse-body.ts'
+export type { AppDeps } from './context.ts'
+export { type AppType, createApp } from './create-app.ts'
+export { HttpProblem, type HttpProblemCode, problemStatuses } from './problem.ts'

@@ -1,0 +1,134 @@
+import { count, odds, percent, phaseWords, span, weight } from './text.js'
+
+/**
+ * An element. Children are texts or elements, and texts stay texts: nothing that comes from the server is ever read as HTML.
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false) continue
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value)
+    else if (name === 'class') element.className = value
+    else element.setAttribute(name, value === true ? '' : value)
+  }
+  element.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false))
+  return element
+}
+
+/** How long ago; `refreshTimes` keeps it true. */
+export function ago(at) {
+  return h(
+    'time',
+    { datetime: new Date(at).toISOString(), 'data-at': String(at), title: new Date(at).toLocaleString() },
+    `${span(Date.now() - at)} ago`,
+  )
+}
+
+export function refreshTimes() {
+  for (const element of document.querySelectorAll('time[data-at]')) {
+    element.textContent = `${span(Date.now() - Number(element.dataset.at))} ago`
+  }
+}
+
+export const phaseBadge = (phase) => h('span', { class: `phase phase-${phase}` }, phaseWords[phase] ?? phase)
+
+/** The stages as a track: done, current, to come. */
+export function stageTrack(rollout) {
+  const at = rollout.phase === 'succeeded' ? rollout.stages.length : (rollout.stageIndex ?? -1)
+  return h(
+    'ol',
+    { class: `track track-${rollout.phase}`, 'aria-label': 'stages' },
+    rollout.stages.map((stage, i) =>
+      h(
+        'li',
+        {
+          class: i < at ? 'done' : i === at ? 'current' : 'coming',
+          'aria-current': i === at ? 'step' : undefined,
+          title: stage.approval ? `${stage.name}: asks for an approval` : stage.name,
+        },
+        h('span', { class: 'name' }, stage.name),
+        h('span', { class: 'share' }, weight(stage.weight)),
+      ),
+    ),
+  )
+}
+
+/** Evidence of harm as a bar that is full where it acts. */
+export function evidence(log, needed) {
+  const share = log === null || needed === null || !(needed > 0) ? 0 : Math.min(1, Math.max(0, log / needed))
+  return h(
+    'span',
+    { class: 'evidence' },
+    h('meter', {
+      min: '0',
+      max: '1',
+      low: '0.5',
+      high: '0.9',
+      optimum: '0',
+      value: String(share),
+      'aria-label': 'evidence of harm',
+    }),
+    h('span', { class: 'number' }, odds(log)),
+  )
+}
+
+const figure = (name, ...values) => h('div', { class: 'figure' }, h('dt', {}, name), h('dd', {}, ...values))
+
+/** One rollout in the list. */
+export function card(rollout) {
+  const { verdict } = rollout
+  return h(
+    'article',
+    { class: 'card', id: `rollout-${rollout.key}` },
+    h(
+      'header',
+      {},
+      h('h2', {}, h('a', { href: `#/${encodeURIComponent(rollout.key)}` }, rollout.key)),
+      phaseBadge(rollout.phase),
+      h('span', { class: 'since' }, ago(rollout.since)),
+    ),
+    rollout.description === undefined ? undefined : h('p', { class: 'description' }, rollout.description),
+    stageTrack(rollout),
+    figures(rollout),
+    h('p', { class: 'verdict' }, sentenceOf(rollout)),
+    verdict === undefined ? undefined : h('p', { class: 'when' }, 'judged ', ago(verdict.at)),
+  )
+}
+
+export function figures(rollout) {
+  const { verdict } = rollout
+  const rates = verdict?.errorRate
+  return h(
+    'dl',
+    { class: 'figures' },
+    figure('weight', weight(rollout.weight)),
+    figure(
+      'units',
+      arms(verdict === undefined ? undefined : [count(verdict.units.canary), count(verdict.units.stable)]),
+    ),
+    figure('errors', arms(rates === undefined ? undefined : [percent(rates.canary.rate), percent(rates.stable.rate)])),
+    figure(
+      verdict?.worst === undefined ? 'harm' : `harm, most in ${verdict.worst.metric}`,
+      verdict === undefined ? '–' : evidence(verdict.logHarm, verdict.logHarmNeeded),
+    ),
+  )
+}
+
+function arms(values) {
+  if (values === undefined) return '–'
+  return h(
+    'span',
+    { class: 'arms' },
+    h('span', { class: 'canary', title: 'canary' }, values[0]),
+    h('span', { class: 'stable', title: 'stable' }, values[1]),
+  )
+}
+
+/** What to read out: why it ended or waits, else what the judge says. */
+export function sentenceOf(rollout) {
+  if (rollout.why !== undefined && rollout.why !== '') return rollout.why
+  if (rollout.phase === 'succeeded') return `Everybody gets ${rollout.winner}.`
+  if (rollout.phase === 'draft') return 'Not started yet.'
+  if (rollout.phase === 'scheduled') return `Starts ${new Date(rollout.startAt).toLocaleString()}.`
+  return rollout.verdict?.sentence ?? 'Not judged yet.'
+}

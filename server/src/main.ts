@@ -1,0 +1,179 @@
+#!/usr/bin/env node
+/**
+ * Pipit's one process and the only file that knows all its parts: configuration, storage, ingest, push, engine, HTTP, and how they come up
+ * and go down together. Other commands than `serve` talk to such a process over HTTP.
+ */
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import type { Clock } from '@pipit/shared/clock'
+import type { Ruleset } from '@pipit/shared/rules'
+import { nanoid } from 'nanoid'
+import { CommandError, configOf, exitCodes, runCli } from './cli/index.ts'
+import { type Flags, readConfig } from './config.ts'
+import { createEngine, type Notifier } from './engine/index.ts'
+import { firstStart, firstStartText } from './first-start.ts'
+import { createApp, createAuthenticate, hashKey } from './http/index.ts'
+import { createIngest } from './ingest/index.ts'
+import { createLog, type Log, systemClock } from './platform/index.ts'
+import { attachHub, createHub } from './push/index.ts'
+import { projectRuleset } from './rollout/index.ts'
+import type { Storage } from './storage/ports.ts'
+
+/** Over how long the SDKs' return is spread when this server goes down. */
+const spreadMs = 5000
+/** How long requests under way may take to finish then. */
+const drainMs = 5000
+
+refuseOldNode()
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+const exitCode = await runCli(process.argv.slice(2), {
+  env: process.env,
+  serve: (flags) => serve(flags, systemClock),
+  out: (line) => process.stdout.write(`${line}\n`),
+  err: (line) => process.stderr.write(`${line}\n`),
+  version,
+})
+process.exit(exitCode)
+
+async function serve(flags: Flags, clock: Clock): Promise<void> {
+  const config = configOf(readConfig(process.env, flags))
+  const log = createLog(config.logLevel, (line) => process.stderr.write(line), clock.now)
+  const storage = await openStorage(config.databaseFile)
+  const draining = new AbortController()
+
+  const authenticate = createAuthenticate(storage, clock)
+  const ingest = createIngest({ storage, clock })
+  const hub = createHub({
+    projectRuleset: (environment) => rulesetOf(storage, environment),
+    ingest,
+    authenticate: async (secret) => {
+      const key = await authenticate(secret)
+      if (key === undefined || key.kind === 'adm' || key.environment === undefined) return undefined
+      return { keyId: key.id, kind: key.kind, environment: key.environment }
+    },
+    clock,
+    log,
+  })
+  const notifier = logNotifier(log)
+  const engine = createEngine({ storage, publisher: hub, notifier, clock, newId: nanoid, log })
+  const app = createApp({
+    ...{ storage, engine, hub, ingest, authenticate, clock, log },
+    bootId: randomUUID(),
+    draining: draining.signal,
+  })
+
+  const begun = await firstStart(storage, engine, config.presets, hashKey)
+  for (const name of begun.unknownPresets) {
+    log.warn(
+      `${name} counts at the first start only, and this database had its first start without it; it knows no such key`,
+    )
+  }
+  const server = createServer(getRequestListener(app.fetch))
+  attachHub(server, hub)
+  const url = await listen(server, config.host, config.port)
+  engine.start()
+  process.stdout.write(`Pipit ${version} listens at ${url}\n`)
+  if (begun.made.length > 0) process.stdout.write(`${firstStartText(url, begun.made)}\n`)
+
+  const signal = await untilTold()
+  log.info('going down', { signal })
+  draining.abort()
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  await hub.close(spreadMs)
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, drainMs).unref())])
+  server.closeAllConnections()
+  await ingest.stop()
+  await engine.stop()
+  await storage.close()
+  log.info('down')
+}
+
+/** The SQLite driver would crash an older Node without a word, so it is not imported before the version is known to be good. */
+function refuseOldNode(): void {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major > 22 || (major === 22 && minor >= 18)) return
+  process.stderr.write(
+    `Pipit needs Node 22.18 or newer; this is ${process.versions.node} (${process.execPath}).\nIn a clone of the repository \`npm start\` uses the Node that \`npm install\` brought.\n`,
+  )
+  process.exit(exitCodes.usage)
+}
+
+async function openStorage(file: string): Promise<Storage> {
+  const { openSqlite } = await import('./storage/sqlite/index.ts')
+  try {
+    return openSqlite({ file })
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    throw new CommandError(`the database cannot be opened: ${message}`, exitCodes.failed)
+  }
+}
+
+/** The environment comes first: what is read after it is of its version or newer, never older. */
+async function rulesetOf(storage: Storage, name: string): Promise<Ruleset> {
+  const environment = await storage.environments.get(name)
+  if (environment === undefined) throw new Error(`there is no environment "${name}"`)
+  const [rollouts, cohorts, metrics] = await Promise.all([
+    storage.rollouts.list(name),
+    storage.cohorts.list(name),
+    storage.metrics.list(name),
+  ])
+  return projectRuleset({
+    environment,
+    rollouts,
+    cohorts: cohorts.map((record) => record.definition),
+    metrics: metrics.map((record) => record.definition),
+  })
+}
+
+function logNotifier(log: Log): Notifier {
+  return {
+    notify({ environment, rollout, level, sentence }) {
+      if (level === 'info') log.info(sentence, { environment, rollout })
+      else log.warn(sentence, { environment, rollout, level })
+      return Promise.resolve()
+    },
+  }
+}
+
+/** Listens and returns the address for people. */
+function listen(server: Server, host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(new CommandError(listenFault(error, host, port), exitCodes.failed))
+    })
+    server.listen(port, host, () => {
+      const address = server.address()
+      const bound = typeof address === 'object' && address !== null ? address.port : port
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound}`)
+    })
+  })
+}
+
+function listenFault({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `port ${port} at ${host} is in use: is Pipit running already? Choose another with --port or PIPIT_PORT`
+    case 'EACCES':
+      return `port ${port} may not be used by this user; choose one above 1023 with --port or PIPIT_PORT`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `${host} is no address of this machine; mend --host or PIPIT_HOST (127.0.0.1 is always one)`
+    default:
+      return `cannot listen at ${host}, port ${port}: ${message}`
+  }
+}
+
+/** Resolves at the first signal to stop; a second one ends the process at once. */
+function untilTold(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(exitCodes.failed))
+        resolve(signal)
+      })
+    }
+  })
+}

@@ -1,0 +1,2 @@
+export { systemClock } from './clock.ts'
+export { createLog, type Log, type LogLevel, logLevels } from './log.ts'
