@@ -1,50 +1,40 @@
-import { createHash } from 'node:crypto'
-import { cohortsInCondition, type RulesetCohort, validateCohortGraph } from '@pipit/shared/rules'
-import { type CohortDefinition, keyPattern, type MetricDefinition } from '../rollout/index.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { Issue } from '@pipit/shared/base'
+import { type RulesetCohort, validateCohortGraph } from '@pipit/shared/rules'
+import {
+  type CohortDefinition,
+  keyPattern,
+  type MetricDefinition,
+  parseCohort,
+  parseMetric,
+  toCohortFile,
+  toMetricFile,
+} from '../rollout/index.ts'
 import type { CatalogRecord, RolloutRecord, Stores } from '../storage/ports.ts'
 import type { ByWhom, Catalog, Publisher } from './api.ts'
-import { attempt, type CommandParts, needEnvironment, Refused, refuseStale, saltLength } from './commands.ts'
-import { emit } from './record-change.ts'
+import { attempt, type CommandParts, issueText, needEnvironment, Refused, refuseStale, saltLength } from './commands.ts'
+import { createKeys } from './keys.ts'
+import { auditor, emit } from './record-change.ts'
+import { usersOfCohort, usersOfMetric } from './references.ts'
 
 type Kind = 'cohort' | 'metric'
 type Definition<K extends Kind> = K extends 'cohort' ? CohortDefinition : MetricDefinition
 
-/** What makes a key: `srv_` and 32 random characters. */
-const secretLength = 32
+/** Members of one cohort: each SDK holds them all. */
+const mostMembers = 1_000_000
 
-export function createCatalog({
-  storage,
-  clock,
-  newId,
-  wake,
-  publisher,
-}: CommandParts & { readonly publisher: Publisher }): Catalog {
+/** Changes of cohorts, metrics, environments and keys, each one transaction. What changes nothing is not written. */
+export function createCatalog(parts: CommandParts & { readonly publisher: Publisher }): Catalog {
+  const { storage, clock, newId, wake } = parts
+  const audit = auditor(parts)
+
   async function attempted<T>(work: (stores: Stores) => Promise<T>) {
     const result = await attempt(storage, work)
     if (result.ok) wake()
     return result
   }
 
-  async function audit(
-    stores: Stores,
-    environment: string | undefined,
-    action: string,
-    target: string,
-    by: ByWhom,
-    images: { before?: unknown; after?: unknown },
-  ): Promise<void> {
-    await stores.audit.append({
-      id: newId(),
-      ...(environment === undefined ? {} : { environment }),
-      at: clock.now(),
-      actor: by.actor,
-      action,
-      target,
-      ...(by.reason === undefined ? {} : { reason: by.reason }),
-      ...images,
-    })
-  }
-
+  /** SDKs hold every cohort, and both they and ingest count by the metrics of the ruleset's version. */
   const publish = (stores: Stores, environment: string): Promise<void> =>
     emit(stores, environment, undefined, [{ type: 'publish' }], clock.now(), newId)
   const storeOf = (stores: Stores, kind: Kind) =>
@@ -76,7 +66,11 @@ export function createCatalog({
         message: `there is no ${target} in ${environment}; leave the version out to make it`,
       })
     }
-    if (kind === 'cohort') await checkCohorts(stores, environment, definition as CohortDefinition)
+    if (before !== undefined && isDeepStrictEqual(before.definition, definition)) {
+      return before as unknown as CatalogRecord<Definition<K>>
+    }
+    if (kind === 'cohort') await checkCohort(stores, environment, definition as CohortDefinition)
+    else await checkMetric(stores, environment, definition as MetricDefinition)
     const record = {
       environment,
       key: definition.key,
@@ -109,13 +103,8 @@ export function createCatalog({
     if (before === undefined)
       throw new Refused({ code: 'not-found', message: `there is no ${kind} "${key}" in ${environment}` })
     refuseStale(`${kind} ${key}`, before.version, version)
-    const users = await usersOf(stores, kind, environment, key)
-    if (users.length > 0) {
-      throw new Refused({
-        code: 'in-use',
-        message: `${kind} ${key} is used by ${users.join(', ')}; take it out there first`,
-      })
-    }
+    const usersOf = kind === 'cohort' ? usersOfCohort : usersOfMetric
+    refuseInUse(`${kind} ${key}`, await usersOf(stores, environment, key), 'take it out there first')
     await store.delete(environment, key, before.version)
     await audit(stores, environment, 'delete', `${kind}:${key}`, by, {
       before: { version: before.version, definition: withoutList(before.definition) },
@@ -125,14 +114,12 @@ export function createCatalog({
   }
 
   return {
+    ...createKeys(parts),
     createEnvironment: (name, by) =>
       attempted(async (stores) => {
         if (!keyPattern.test(name)) {
-          throw new Refused({
-            code: 'invalid',
-            message: 'this cannot be the name of an environment',
-            issues: [{ path: 'name', message: 'must be 1 to 64 lower-case letters, digits, . _ -' }],
-          })
+          const issues = [{ path: 'name', message: 'must be 1 to 64 lower-case letters, digits, . _ -' }]
+          throw new Refused({ code: 'invalid', message: 'this cannot be the name of an environment', issues })
         }
         if ((await stores.environments.get(name)) !== undefined)
           throw new Refused({ code: 'exists', message: `there is an environment "${name}" already` })
@@ -155,7 +142,7 @@ export function createCatalog({
         const members = new Set(before.definition.members)
         for (const member of change.remove ?? []) members.delete(member)
         for (const member of change.add ?? []) members.add(member)
-        if (members.size > 1_000_000)
+        if (members.size > mostMembers)
           throw new Refused({
             code: 'limit-reached',
             message: `cohort ${key} would have ${members.size} members; at most 1,000,000 are kept`,
@@ -170,38 +157,12 @@ export function createCatalog({
       attempted((stores) => put(stores, 'metric', environment, definition, by, { version })),
     removeMetric: (environment, key, by, version) =>
       attempted((stores) => remove(stores, 'metric', environment, key, by, version)),
-    createKey: ({ kind, environment, role, name, secret: preset }, by) =>
-      attempted(async (stores) => {
-        if (environment !== undefined) await needEnvironment(stores, environment)
-        const secret = preset ?? `${kind}_${newId(secretLength)}`
-        const hash = createHash('sha256').update(secret).digest('hex')
-        if ((await stores.keys.findByHash(hash)) !== undefined)
-          throw new Refused({ code: 'exists', message: 'this key is in use already' })
-        const record = {
-          id: newId(),
-          ...(kind === 'adm' || environment === undefined ? {} : { environment }),
-          kind,
-          ...(kind === 'adm' ? { role: role ?? ('viewer' as const) } : {}),
-          name,
-          hash,
-          hint: secret.slice(0, 8),
-          createdAt: clock.now(),
-        }
-        await stores.keys.insert(record)
-        await audit(stores, environment, 'create', `key:${record.id}`, by, { after: { kind, name, role: record.role } })
-        return { record, secret }
-      }),
-    async revokeKey(id, by) {
-      const result = await attempted(async (stores) => {
-        if (!(await stores.keys.revoke(id, clock.now())))
-          throw new Refused({ code: 'not-found', message: `there is no key "${id}" that could be revoked` })
-        await audit(stores, undefined, 'revoke', `key:${id}`, by, {})
-        return undefined
-      })
-      if (result.ok) publisher.disconnect(id)
-      return result
-    },
   }
+}
+
+function refuseInUse(what: string, users: readonly string[], instead: string): void {
+  if (users.length === 0) return
+  throw new Refused({ code: 'in-use', message: `${what} is used by ${users.join(', ')}; ${instead}` })
 }
 
 /** A list of a million members has no place in the audit log; its length has. */
@@ -210,38 +171,37 @@ function withoutList(definition: CohortDefinition): unknown {
   return members === undefined ? rest : { ...rest, members: members.length }
 }
 
+function refuseInvalid(what: string, issues: readonly Issue[]): void {
+  if (issues.length === 0) return
+  throw new Refused({ code: 'invalid', message: `${what} cannot be taken as it is: ${issueText(issues)}`, issues })
+}
+
 /** The cohorts as they would be: none may refer to itself or to one that is not there. */
-async function checkCohorts(stores: Stores, environment: string, changed: CohortDefinition): Promise<void> {
+async function checkCohort(stores: Stores, environment: string, changed: CohortDefinition): Promise<void> {
+  const parsed = parseCohort(toCohortFile(changed))
+  if (!parsed.ok) refuseInvalid(`cohort ${changed.key}`, parsed.issues)
+  if (changed.when === undefined) return
   const cohorts: { [key: string]: RulesetCohort } = {}
   for (const record of await stores.cohorts.list(environment)) cohorts[record.key] = record.definition
   cohorts[changed.key] = changed
-  const issues = validateCohortGraph(cohorts)
-  if (issues.length > 0)
-    throw new Refused({ code: 'invalid', message: `cohort ${changed.key} cannot be taken as it is`, issues })
+  // The graph names faults by cohort; whoever sent this one looks for them in its condition.
+  const issues = validateCohortGraph(cohorts).map(({ path, message }) => {
+    const [cohort] = path.split('.when')
+    return { path: 'when', message: cohort === changed.key ? message : `cohort ${cohort} ${message}` }
+  })
+  refuseInvalid(`cohort ${changed.key}`, issues)
 }
 
-async function usersOf(stores: Stores, kind: Kind, environment: string, key: string): Promise<string[]> {
-  const rollouts = (await stores.rollouts.list(environment)).filter(({ state }) => state.phase !== 'archived')
-  if (kind === 'metric')
-    return rollouts.filter((record) => usesMetric(record, key)).map((record) => `rollout ${record.key}`)
-  const cohorts = (await stores.cohorts.list(environment)).filter(({ definition }) =>
-    cohortsInCondition(definition.when).includes(key),
-  )
-  return [
-    ...rollouts.filter((record) => usesCohort(record, key)).map((record) => `rollout ${record.key}`),
-    ...cohorts.map((record) => `cohort ${record.key}`),
-  ]
+/** What a metric counts stays the same under a rollout compared by it: half of the evidence would be about something else. */
+async function checkMetric(stores: Stores, environment: string, changed: MetricDefinition): Promise<void> {
+  const parsed = parseMetric(toMetricFile(changed))
+  if (!parsed.ok) refuseInvalid(`metric ${changed.key}`, parsed.issues)
+  const before = (await stores.metrics.get(environment, changed.key))?.definition
+  if (before === undefined || (before.event === changed.event && before.windowMs === changed.windowMs)) return
+  const users = await usersOfMetric(stores, environment, changed.key, isDeciding)
+  const instead = 'what it counts cannot change while they run; make a metric of another key'
+  refuseInUse(`metric ${changed.key}`, users, instead)
 }
 
-function usesCohort({ definition }: RolloutRecord, key: string): boolean {
-  if (definition.stages.some((stage) => stage.cohorts.includes(key))) return true
-  return definition.rules.some(
-    (rule) =>
-      ('cohort' in rule && rule.cohort === key) || ('when' in rule && cohortsInCondition(rule.when).includes(key)),
-  )
-}
-
-function usesMetric({ definition }: RolloutRecord, key: string): boolean {
-  if (definition.metrics.some((metric) => metric.key === key)) return false
-  return definition.guards.some((guard) => guard.metric === key) || definition.gates.some((gate) => gate.metric === key)
-}
+const isDeciding = ({ state }: RolloutRecord): boolean =>
+  state.phase === 'running' || state.phase === 'paused' || state.phase === 'awaiting-approval'

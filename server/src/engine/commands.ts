@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Issue } from '@pipit/shared/base'
 import type { Clock } from '@pipit/shared/clock'
 import {
-  nextWake,
   parseRollout,
   progressOf,
   type RolloutDefinition,
@@ -11,7 +12,8 @@ import {
 } from '../rollout/index.ts'
 import type { RolloutRecord, Storage, Stores } from '../storage/ports.ts'
 import type { ByWhom, PersonEvent, Problem, Result, RolloutCommands } from './api.ts'
-import { emit, recordChange } from './record-change.ts'
+import { firstLook } from './next-look.ts'
+import { addHistory, auditor, emit, recordChange } from './record-change.ts'
 
 export interface CommandParts {
   readonly storage: Storage
@@ -42,6 +44,14 @@ export async function attempt<T>(storage: Storage, work: (stores: Stores) => Pro
   }
 }
 
+/** The first fault in words, and how many more there are. */
+export function issueText(issues: readonly Issue[]): string {
+  const [first] = issues
+  if (first === undefined) return ''
+  const more = issues.length === 1 ? '' : ` (and ${issues.length - 1} more)`
+  return `${first.path === '' ? '' : `${first.path} `}${first.message}${more}`
+}
+
 export function refuseStale(what: string, stored: number, expected: number | undefined): void {
   if (expected === undefined || expected === stored) return
   throw new Refused({
@@ -64,12 +74,14 @@ async function checkReferences(stores: Stores, environment: string, definition: 
   if (!checked.ok)
     throw new Refused({
       code: 'invalid',
-      message: `rollout ${definition.key} cannot be taken as it is`,
+      message: `rollout ${definition.key} cannot be taken as it is: ${issueText(checked.issues)}`,
       issues: checked.issues,
     })
 }
 
 export function createCommands({ storage, clock, newId, wake }: CommandParts): RolloutCommands {
+  const audit = auditor({ clock, newId })
+
   async function find(
     stores: Stores,
     environment: string,
@@ -116,7 +128,11 @@ export function createCommands({ storage, clock, newId, wake }: CommandParts): R
             message: `there is a rollout "${definition.key}" in ${environment} already; change it with PATCH, or choose another key`,
           })
         }
-        await audit(stores, environment, 'create', definition.key, context, { after: { version: 1, definition } })
+        const summary = `made by ${by.actor.name}`
+        await addHistory(stores, record, record, { event: 'create', context, summary }, newId)
+        await audit(stores, environment, 'create', `rollout:${definition.key}`, by, {
+          after: { version: 1, definition },
+        })
         await emit(stores, environment, definition.key, [{ type: 'publish' }], context.now, newId)
         return record
       }),
@@ -131,6 +147,7 @@ export function createCommands({ storage, clock, newId, wake }: CommandParts): R
             issues: [{ path: 'key', message: `must stay "${key}"` }],
           })
         }
+        if (isDeepStrictEqual(definition, record.definition)) return record
         await checkReferences(stores, environment, definition)
         return await change(stores, record, { type: 'edited', before: record.definition }, by, definition)
       }),
@@ -145,11 +162,10 @@ export function createCommands({ storage, clock, newId, wake }: CommandParts): R
           })
         }
         await stores.rollouts.delete(record.id, record.version)
-        const context = contextOf(by)
-        await audit(stores, environment, 'delete', key, context, {
+        await audit(stores, environment, 'delete', `rollout:${key}`, by, {
           before: { version: record.version, definition: record.definition },
         })
-        await emit(stores, environment, key, [{ type: 'publish' }], context.now, newId)
+        await emit(stores, environment, key, [{ type: 'publish' }], clock.now(), newId)
         return undefined
       }),
 
@@ -183,45 +199,15 @@ export function createCommands({ storage, clock, newId, wake }: CommandParts): R
         context,
         transition: moved,
         ...(definition === undefined ? {} : { definition }),
-        newRun: beginsRun(record.state, moved.state),
+        newRun: beginsRun(event.type, record.state, moved.state),
         wakeAt: firstLook(effective, moved.state, context.now),
       },
       newId,
     )
   }
-
-  async function audit(
-    stores: Stores,
-    environment: string,
-    action: string,
-    key: string,
-    context: { readonly now: number; readonly actor: ByWhom['actor']; readonly reason?: string },
-    images: { readonly before?: unknown; readonly after?: unknown },
-  ): Promise<void> {
-    const { now, actor, reason } = context
-    await stores.audit.append({
-      id: newId(),
-      environment,
-      at: now,
-      actor,
-      action,
-      target: `rollout:${key}`,
-      ...(reason === undefined ? {} : { reason }),
-      ...images,
-    })
-  }
 }
 
-const deciding: ReadonlySet<string> = new Set(['running', 'paused', 'awaiting-approval'])
-
-/** A run begins when deciding starts anew: from a draft, a schedule, or by a restart. */
-export function beginsRun(before: RolloutState, after: RolloutState): boolean {
-  if (!deciding.has(after.phase)) return false
-  const started = progressOf(after)?.startedAt
-  return progressOf(before)?.startedAt !== started
-}
-
-/** The next time a rollout is looked at after a change: at once where it is deciding, else when its state says so. */
-export function firstLook(definition: RolloutDefinition, state: RolloutState, now: number): number | undefined {
-  return deciding.has(state.phase) ? now : nextWake(definition, state, now)
+/** A run begins when users are decided on for the first time, and with every restart. */
+export function beginsRun(event: string, before: RolloutState, after: RolloutState): boolean {
+  return after.phase === 'running' && (event === 'restart' || progressOf(before) === undefined)
 }

@@ -11,3 +11,5 @@ export type {
   RolloutCommands,
 } from './api.ts'
 export { createEngine, type EngineParts } from './engine.ts'
+export type { EngineLog } from './pump.ts'
+export { createSteadyClock, type SteadyClock } from './steady-clock.ts'

@@ -1,153 +1,158 @@
-import { decodeSketch } from '@pipit/shared/sketch'
-import {
-  foldTick,
-  type Judgement,
-  type JudgeState,
-  judge,
-  judgeVersion,
-  proposeThresholds,
-  startJudge,
-  thresholdsFor,
-} from '../analysis/index.ts'
+import { foldTick, type Judgement, judge, judgeVersion, startJudge } from '../analysis/index.ts'
+import type { StageView } from '../analysis/judgement.ts'
 import {
   type EventContext,
   nextWake,
-  type Progress,
+  progressOf,
   type RolloutDefinition,
-  type RolloutState,
+  type RolloutEvent,
   stageView,
-  type Transition,
   transition,
 } from '../rollout/index.ts'
 import type { JudgeRecord, RolloutRecord, Stores } from '../storage/ports.ts'
 import type { Publisher } from './api.ts'
 import { beginsRun } from './commands.ts'
-import { emit, judgedDefinition, recordChange } from './record-change.ts'
+import { limitsWanted, withFreshLimits } from './limits.ts'
+import { lastClosedTick, nextLook } from './next-look.ts'
+import { addHistory, emit, judgedDefinition, type Moved, recordChange } from './record-change.ts'
 
-/** After a tick's end, time for what was in flight to be stored before the tick counts as closed. */
-const settleMs = 30
+/** Where nothing happens a rollout is judged this often all the same. */
+const judgeEveryMs = 60_000
+
+const engineActor = { kind: 'engine', name: 'pipit' } as const
 
 export interface LookParts {
   readonly publisher: Publisher
   readonly newId: (size?: number) => string
 }
 
-const engineActor = { kind: 'engine', name: 'pipit' } as const
-
-type Moved = Extract<Transition, { ok: true; summary: string }>
+/** One look: what all its steps need. */
+interface Look extends LookParts {
+  readonly stores: Stores
+  readonly context: EventContext
+}
 
 /**
- * One look at one rollout, inside one transaction: folds the ticks that have closed, fixes latency limits where they are wanted, judges,
- * lets the machine move, and stores all of it together. Works from what is stored alone, so that it may be repeated or cut off anywhere.
+ * One look at one rollout, inside one transaction: what time alone changes, the ticks that have closed, latency limits where they are
+ * wanted, the judge, and what the machine makes of the verdict, stored together. Works from what is stored alone, so that it may be
+ * repeated, late, cut off anywhere, or done by another engine at the same time.
+ *
+ * `now` has to be read before the transaction is asked for: transactions run in the order they were asked for, so that every report
+ * counted in a closed tick is stored by the time the tick is read.
  */
 export async function look(stores: Stores, id: string, now: number, parts: LookParts): Promise<void> {
   const record = await stores.rollouts.getById(id)
-  if (record === undefined) return
-  const context: EventContext = { now, actor: engineActor }
-  const ticked = transition(record.definition, record.state, { type: 'clock' }, context)
-  if (ticked.ok && !('unchanged' in ticked)) {
-    await store(stores, record, ticked, 'clock', context, parts)
-    return
-  }
-  if (stageView(record.definition, record.state, now) === undefined) {
-    await stores.rollouts.setWake(record.id, nextWake(record.definition, record.state, now))
-    return
-  }
-  await lookAtRun(stores, record, context, parts)
+  if (record?.wakeAt === undefined || record.wakeAt > now) return
+  const taken: Look = { ...parts, stores, context: { now, actor: engineActor } }
+  const passed = await follow(taken, record, { type: 'clock' })
+  const after = await weigh(taken, passed)
+  await stores.rollouts.setWake(id, nextLook(after.definition, after.state, now))
 }
 
-async function lookAtRun(
-  stores: Stores,
+/** The rollout after an event of the engine's own. */
+async function follow(
+  taken: Look,
   record: RolloutRecord,
-  context: EventContext,
-  parts: LookParts,
-): Promise<void> {
-  const definition = await judgedDefinition(stores, record)
-  const limits = await limitsFor(stores, record, definition, context)
-  if (limits !== undefined) {
-    await store(stores, record, limits, 'thresholds-fixed', context, parts)
-    return
-  }
-  const known = await stores.judge.get(record.id)
-  const folded = await fold(stores, record, definition, known, context.now)
-  const judgement = await judgeNow(stores, record, definition, folded.state, context.now, parts)
-  const quiet =
-    folded.ticks === 0 && known?.judgement?.label === judgement.label && known.judgement.sentence === judgement.sentence
-  if (!quiet)
-    await stores.judge.put({ rolloutId: record.id, state: judgement.state, foldedTick: folded.through, judgement })
-  await tellAlerts(stores, record, known?.judgement, judgement, context.now, parts)
-  const event = { type: 'judged', label: judgement.label, sentence: judgement.sentence } as const
-  const moved = transition(record.definition, record.state, event, context)
-  if (!moved.ok) throw new Error(`verdict ${judgement.label} on ${record.key}: ${moved.message}`)
-  if ('unchanged' in moved) {
-    await stores.rollouts.setWake(record.id, nextLook(record.definition, record.state, context.now))
-    return
-  }
-  const withLimits = await enterWithLimits(stores, record, definition, moved, context)
-  await store(stores, record, withLimits, 'judged', context, parts, judgement)
+  event: RolloutEvent,
+  judgement?: Judgement,
+): Promise<RolloutRecord> {
+  const moved = transition(record.definition, record.state, event, taken.context)
+  if (!moved.ok) throw new Error(`${event.type} by the engine: ${moved.message}`)
+  if ('unchanged' in moved) return record
+  const limited = await withFreshLimits(taken.stores, record, moved, taken.context)
+  return await store(taken, record, limited, event.type, judgement)
 }
 
 async function store(
-  stores: Stores,
+  { stores, context, newId }: Look,
   record: RolloutRecord,
   moved: Moved,
   event: string,
-  context: EventContext,
-  parts: LookParts,
   judgement?: Judgement,
-): Promise<void> {
+): Promise<RolloutRecord> {
   const change = {
     event,
     context,
     transition: moved,
     ...(judgement === undefined ? {} : { judgement }),
-    newRun: beginsRun(record.state, moved.state),
+    newRun: beginsRun(event, record.state, moved.state),
     wakeAt: nextLook(record.definition, moved.state, context.now),
   }
-  await recordChange(stores, record, change, parts.newId)
+  return await recordChange(stores, record, change, newId)
 }
 
-interface Folded {
-  readonly state: JudgeState
-  readonly through: number
-  readonly ticks: number
+/** Takes the evidence in, judges where there is anything to judge, and does what the verdict says. */
+async function weigh(taken: Look, before: RolloutRecord): Promise<RolloutRecord> {
+  const { stores, context } = taken
+  if (stageView(before.definition, before.state, context.now) === undefined) return before
+  const limits = await limitsWanted(stores, before, context)
+  const record = limits === undefined ? before : await store(taken, before, limits, 'thresholds-fixed')
+  const stage = stageView(record.definition, record.state, context.now)
+  if (stage === undefined) return record
+  const definition = await judgedDefinition(stores, record)
+  const known = await memoryOf(stores, record, definition)
+  const memory = await fold(taken, record, definition, known, stage)
+  if (memory === known && !isDue(taken, record, memory.judgement, stage)) return record
+  const judgement = await judgeNow(taken, record, definition, memory, stage)
+  await stores.judge.put({ ...memory, state: judgement.state, judgement })
+  await tellAlerts(taken, record, memory.judgement, judgement)
+  const { label, sentence } = judgement
+  return await follow(taken, record, { type: 'judged', label, sentence }, judgement)
 }
 
+/** What the judge remembers of this run; where another version of it did, the run's evidence is read again from the beginning. */
+async function memoryOf(stores: Stores, record: RolloutRecord, definition: RolloutDefinition): Promise<JudgeRecord> {
+  const known = await stores.judge.get(record.id)
+  if (known?.state.judge === judgeVersion) return known
+  return { rolloutId: record.id, state: startJudge(definition), foldedTick: -1 }
+}
+
+/** The memory with every tick that closed since; the same memory when there was none. */
 async function fold(
-  stores: Stores,
+  { stores, context }: Look,
   record: RolloutRecord,
   definition: RolloutDefinition,
-  known: JudgeRecord | undefined,
-  now: number,
-): Promise<Folded> {
-  const progress = progressIn(record.state)
-  const through = Math.floor((now - settleMs) / definition.analysis.tickMs) - 1
-  // A judge of another version reads the run's evidence again from its beginning.
-  const usable = known?.state.judge === judgeVersion ? known : undefined
-  const after = usable?.foldedTick ?? -1
-  // After the wall clock was set back there is nothing new until it has caught up.
-  if (through <= after) return { state: usable?.state ?? startJudge(definition), through: after, ticks: 0 }
+  known: JudgeRecord,
+  stage: StageView,
+): Promise<JudgeRecord> {
+  const through = lastClosedTick(definition.analysis.tickMs, context.now)
+  const after = known.foldedTick
+  if (through <= after) return known
   const ticks = await stores.evidence.ticks(record.id, { fromEpoch: record.runEpoch, after, through })
-  let state = usable?.state ?? startJudge(definition)
-  for (const tick of ticks)
-    state = foldTick(definition, state, tick.epoch === progress.epoch ? { ...tick, stage: progress.stage } : tick)
-  return { state, through, ticks: ticks.length }
+  const newest = ticks.at(-1)
+  if (newest === undefined) return known
+  let state = known.state
+  for (const tick of ticks) {
+    state = foldTick(definition, state, tick.epoch === stage.epoch ? { ...tick, stage: stage.index } : tick)
+  }
+  return { ...known, state, foldedTick: newest.tick }
+}
+
+/** Without new evidence the last verdict stands, until time or people change what it rested on. */
+function isDue(
+  { publisher, context: { now } }: Look,
+  record: RolloutRecord,
+  last: Judgement | undefined,
+  stage: StageView,
+): boolean {
+  if (last === undefined || last.epoch !== stage.epoch) return true
+  if (record.updatedAt >= last.at || now - last.at >= judgeEveryMs) return true
+  const due = nextWake(record.definition, record.state, last.at)
+  if (due !== undefined && due <= now) return true
+  return publisher.breakers(record.environment, record.key).open > 0
 }
 
 async function judgeNow(
-  stores: Stores,
+  { stores, publisher, context: { now } }: Look,
   record: RolloutRecord,
   definition: RolloutDefinition,
-  state: JudgeState,
-  now: number,
-  { publisher }: LookParts,
+  memory: JudgeRecord,
+  stage: StageView,
 ): Promise<Judgement> {
-  const stage = stageView(definition, record.state, now)
-  if (stage === undefined) throw new Error(`rollout ${record.key} is not deciding`)
-  const { dismissed } = progressIn(record.state)
+  const dismissed = progressOf(record.state)?.dismissed ?? {}
   return judge({
     definition,
-    state,
+    state: memory.state,
     stage,
     buckets: await stores.evidence.buckets(record.id, record.runEpoch),
     dismissed: Object.keys(dismissed).filter((metric) => (dismissed[metric]?.until ?? 0) > now),
@@ -156,95 +161,19 @@ async function judgeNow(
   })
 }
 
-function progressIn(state: RolloutState): Progress {
-  if (!('progress' in state) || state.progress === undefined)
-    throw new Error(`a ${state.phase} rollout has no progress`)
-  return state.progress
-}
-
-/** Limits for the latency guards where the run has none yet, or where its guards have changed. */
-async function limitsFor(
-  stores: Stores,
-  record: RolloutRecord,
-  definition: RolloutDefinition,
-  context: EventContext,
-): Promise<Moved | undefined> {
-  const { thresholds, epoch } = progressIn(record.state)
-  if (thresholdsFor(definition).length === thresholds.ms.length) return undefined
-  return fixLimits(record.definition, record.state, await propose(stores, record.id, epoch, definition), context)
-}
-
-async function propose(
-  stores: Stores,
-  id: string,
-  epoch: number,
-  definition: RolloutDefinition,
-): Promise<number[] | undefined> {
-  if (thresholdsFor(definition).length === 0) return []
-  const text = await stores.evidence.latency(id, epoch, 'stable')
-  const sketch = text === undefined ? undefined : decodeSketch(text)
-  return sketch === undefined ? undefined : proposeThresholds(definition, sketch)
-}
-
-function fixLimits(
-  definition: RolloutDefinition,
-  state: RolloutState,
-  ms: readonly number[] | undefined,
-  context: EventContext,
-): Moved | undefined {
-  if (ms === undefined) return undefined
-  const moved = transition(definition, state, { type: 'thresholds-fixed', ms }, context)
-  return moved.ok && !('unchanged' in moved) ? moved : undefined
-}
-
-/** A new stage begins with limits from the one before it, in the same change: its first outcome is counted against them. */
-async function enterWithLimits(
-  stores: Stores,
-  record: RolloutRecord,
-  definition: RolloutDefinition,
-  moved: Moved,
-  context: EventContext,
-): Promise<Moved> {
-  const before = progressIn(record.state)
-  if (moved.state.phase !== 'running' || moved.state.progress.epoch === before.epoch) return moved
-  const fixed = fixLimits(
-    record.definition,
-    moved.state,
-    await propose(stores, record.id, before.epoch, definition),
-    context,
-  )
-  return fixed === undefined ? moved : { ...moved, state: fixed.state }
-}
-
 /** Guards that only alert tell people once when they begin to fire. */
 async function tellAlerts(
-  stores: Stores,
+  { stores, context, newId }: Look,
   record: RolloutRecord,
   before: Judgement | undefined,
-  now: Judgement,
-  at: number,
-  parts: LookParts,
+  judgement: Judgement,
 ): Promise<void> {
-  for (const metric of now.alerts) {
+  for (const metric of judgement.alerts) {
     if (before?.alerts.includes(metric)) continue
-    const found = now.metrics.find((entry) => entry.metric === metric)
+    const found = judgement.metrics.find((entry) => entry.metric === metric)
     const sentence = `Alert for ${record.key}: ${found?.sentence ?? metric}`
-    await emit(
-      stores,
-      record.environment,
-      record.key,
-      [{ type: 'notify', level: 'warning', sentence }],
-      at,
-      parts.newId,
-    )
+    await addHistory(stores, record, record, { event: 'alert', context, summary: sentence, judgement }, newId)
+    const effect = { type: 'notify', level: 'warning', sentence } as const
+    await emit(stores, record.environment, record.key, [effect], context.now, newId)
   }
-}
-
-/** Shortly after the next tick boundary while people are being decided on, or when the state itself asks for it. */
-export function nextLook(definition: RolloutDefinition, state: RolloutState, now: number): number | undefined {
-  const own = nextWake(definition, state, now)
-  if (stageView(definition, state, now) === undefined) return own
-  const { tickMs } = definition.analysis
-  const boundary = (Math.floor((now - settleMs) / tickMs) + 1) * tickMs + settleMs
-  return own === undefined ? boundary : Math.min(own, boundary)
 }

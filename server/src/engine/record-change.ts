@@ -1,19 +1,18 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Clock } from '@pipit/shared/clock'
 import type { Judgement } from '../analysis/index.ts'
-import {
-  comparedMetrics,
-  type Effect,
-  type EventContext,
-  progressOf,
-  type RolloutState,
-  type Transition,
-} from '../rollout/index.ts'
+import { comparedMetrics, type Effect, type EventContext, progressOf, type Transition } from '../rollout/index.ts'
 import type { HistoryEntry, RolloutRecord, Stores } from '../storage/ports.ts'
+import type { ByWhom } from './api.ts'
+
+/** A transition that changed something. */
+export type Moved = Extract<Transition, { ok: true; summary: string }>
 
 /** What every change of a rollout leaves behind, besides the rollout itself. */
 export interface Change {
   readonly event: string
   readonly context: EventContext
-  readonly transition: Extract<Transition, { ok: true; summary: string }>
+  readonly transition: Moved
   readonly judgement?: Judgement
   /** For people's changes: what the audit log shows of before and after, beyond the state. */
   readonly definition?: RolloutRecord['definition']
@@ -45,43 +44,120 @@ export async function recordChange(
   const written = await stores.rollouts.update(next, record.version)
   if (!written) throw new Error(`rollout ${record.key} changed within a transaction`)
   if (change.newRun) await stores.judge.delete(record.id)
-  const entry: HistoryEntry = {
-    id: newId(),
-    rolloutId: record.id,
-    at: context.now,
-    actor: context.actor,
-    event: change.event,
-    summary: transition.summary,
-    ...(context.reason === undefined ? {} : { reason: context.reason }),
-    from: place(record.state, record),
-    to: place(next.state, next),
-    ...(change.judgement === undefined ? {} : { judgement: change.judgement }),
-  }
-  await stores.history.append(entry)
-  await stores.audit.append({
-    id: newId(),
-    environment: record.environment,
-    at: context.now,
-    actor: context.actor,
-    action: change.event,
-    target: `rollout:${record.key}`,
-    ...(context.reason === undefined ? {} : { reason: context.reason }),
-    before: {
-      version: record.version,
-      ...entry.from,
-      ...(change.definition === undefined ? {} : { definition: record.definition }),
-    },
-    after: {
-      version: next.version,
-      ...entry.to,
-      ...(change.definition === undefined ? {} : { definition: next.definition }),
-    },
-  })
+  const told = { ...change, summary: transition.summary }
+  const entry = await addHistory(stores, record, next, told, newId)
+  const { before, after } = difference(record, next, entry)
+  const images =
+    change.definition === undefined
+      ? { before, after }
+      : {
+          before: { ...before, definition: record.definition },
+          after: { ...after, definition: next.definition },
+        }
+  await appendAudit(stores, newId, context, record.environment, change.event, `rollout:${record.key}`, images)
   await emit(stores, record.environment, record.key, transition.effects, context.now, newId)
   return next
 }
 
-function place(state: RolloutState, { definition }: RolloutRecord): HistoryEntry['from'] {
+type Images = { readonly before?: unknown; readonly after?: unknown }
+
+/** Adds an audit row. */
+export async function appendAudit(
+  stores: Stores,
+  newId: NewId,
+  { now, actor, reason }: EventContext,
+  environment: string | undefined,
+  action: string,
+  target: string,
+  images: Images,
+): Promise<void> {
+  await stores.audit.append({
+    id: newId(),
+    ...(environment === undefined ? {} : { environment }),
+    at: now,
+    actor,
+    action,
+    target,
+    ...(reason === undefined ? {} : { reason }),
+    ...images,
+  })
+}
+
+/** Audit rows of what people do now. */
+export function auditor({ clock, newId }: { readonly clock: Clock; readonly newId: NewId }) {
+  return (
+    stores: Stores,
+    environment: string | undefined,
+    action: string,
+    target: string,
+    by: ByWhom,
+    images: Images,
+  ): Promise<void> => appendAudit(stores, newId, { ...by, now: clock.now() }, environment, action, target, images)
+}
+
+/** What a change was of: the place of the rollout, and of its overrides, dismissals and the like those that are not as before. */
+function difference(
+  before: RolloutRecord,
+  after: RolloutRecord,
+  { from, to }: HistoryEntry,
+): { before: object; after: object } {
+  const [was, is] = [detailsOf(before), detailsOf(after)]
+  const names = [...new Set([...Object.keys(was), ...Object.keys(is)])].filter(
+    (name) => !isDeepStrictEqual(was[name], is[name]),
+  )
+  const only = (details: Details): Details =>
+    Object.fromEntries(names.flatMap((name) => (Object.hasOwn(details, name) ? [[name, details[name]]] : [])))
+  return {
+    before: { version: before.version, ...from, ...only(was) },
+    after: { version: after.version, ...to, ...only(is) },
+  }
+}
+
+type Details = { readonly [name: string]: unknown }
+
+function detailsOf({ state }: RolloutRecord): Details {
+  const progress = progressOf(state)
+  if (progress === undefined) return state.phase === 'scheduled' ? { startAt: state.startAt } : {}
+  const { overrides, dismissed, approvedBy, thresholds, salt } = progress
+  return Object.fromEntries([
+    ...Object.entries(overrides).map(([unit, variant]) => [`override ${unit}`, variant]),
+    ...Object.entries(dismissed).map(([metric, entry]) => [`dismissed ${metric}`, entry]),
+    ...(approvedBy === undefined ? [] : [['approvedBy', approvedBy]]),
+    ['thresholds', thresholds],
+    ['salt', salt],
+  ])
+}
+
+/** Adds to a rollout's history what happened to it. */
+export async function addHistory(
+  stores: Stores,
+  before: RolloutRecord,
+  after: RolloutRecord,
+  {
+    event,
+    context,
+    summary,
+    judgement,
+  }: Pick<Change, 'event' | 'context' | 'judgement'> & { readonly summary: string },
+  newId: NewId,
+): Promise<HistoryEntry> {
+  const entry: HistoryEntry = {
+    id: newId(),
+    rolloutId: before.id,
+    at: context.now,
+    actor: context.actor,
+    event,
+    summary,
+    ...(context.reason === undefined ? {} : { reason: context.reason }),
+    from: place(before),
+    to: place(after),
+    ...(judgement === undefined ? {} : { judgement }),
+  }
+  await stores.history.append(entry)
+  return entry
+}
+
+function place({ definition, state }: RolloutRecord): HistoryEntry['from'] {
   const progress = progressOf(state)
   if (progress === undefined) return { phase: state.phase }
   const stage = definition.stages[progress.stage]?.name
