@@ -1,3 +1,5 @@
+import { newId, random } from './platform/browser.js'
+
 /** Talks to the REST API and its live stream. */
 
 export class Refused extends Error {
@@ -17,7 +19,7 @@ export async function call(token, method, path, body) {
         ? {}
         : {
             'content-type': 'application/json',
-            'idempotency-key': crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
+            'idempotency-key': newId(),
           }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -56,7 +58,7 @@ export async function listen({ token, environment, heard, online, refused, signa
     if (signal.aborted) return
     online(false)
     failures++
-    const waitMs = Math.min(15_000, 500 * 2 ** failures) * (0.5 + Math.random())
+    const waitMs = Math.min(15_000, 500 * 2 ** failures) * (0.5 + random())
     await new Promise((resolve) => setTimeout(resolve, waitMs))
   }
 }

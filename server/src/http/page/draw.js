@@ -1,3 +1,4 @@
+import { now } from './platform/browser.js'
 import { count, odds, percent, phaseWords, span, weight } from './text.js'
 
 /**
@@ -20,13 +21,13 @@ export function ago(at) {
   return h(
     'time',
     { datetime: new Date(at).toISOString(), 'data-at': String(at), title: new Date(at).toLocaleString() },
-    `${span(Date.now() - at)} ago`,
+    `${span(now() - at)} ago`,
   )
 }
 
 export function refreshTimes() {
   for (const element of document.querySelectorAll('time[data-at]')) {
-    element.textContent = `${span(Date.now() - Number(element.dataset.at))} ago`
+    element.textContent = `${span(now() - Number(element.dataset.at))} ago`
   }
 }
 

@@ -9,7 +9,18 @@ const types: { readonly [ending: string]: string } = {
   svg: 'image/svg+xml',
 }
 
-const files = ['index.html', 'page.js', 'api.js', 'draw.js', 'detail.js', 'text.js', 'page.css', 'icon.svg']
+const files = [
+  'index.html',
+  'page.js',
+  'api.js',
+  'draw.js',
+  'detail.js',
+  'text.js',
+  'platform/browser.js',
+  'page.css',
+  'rollout.css',
+  'icon.svg',
+]
 
 /** Nothing but its own files: no inline script or style, no frame around it, no other host. */
 const policy =
