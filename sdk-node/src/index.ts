@@ -6,6 +6,7 @@ import { nodeClock } from './platform/clock.ts'
 import { flushAtExit } from './platform/exit-flush.ts'
 import { createFileStore } from './platform/file-store.ts'
 import { request } from './platform/http.ts'
+import { keepAlive } from './platform/keep-alive.ts'
 import { connectSocket } from './platform/socket.ts'
 import { version } from './version.ts'
 
@@ -42,9 +43,11 @@ export function createClient(options: NodeClientOptions): Client {
   const forget = flushAtExit(client)
   return {
     ...client,
+    ready: (readyOptions) => keepAlive(client.ready(readyOptions)),
+    flush: (flushOptions) => keepAlive(client.flush(flushOptions)),
     async close(closeOptions) {
       forget()
-      await client.close(closeOptions)
+      await keepAlive(client.close(closeOptions))
     },
   }
 }

@@ -6,6 +6,8 @@ import { type Act, acts } from './scenario.ts'
 export interface Ending {
   readonly phase: string
   readonly view: RolloutView
+  /** The pushes known shortly after the end: receipts are kept in memory and would not survive the kill. */
+  pushes: readonly ConvergenceView[]
 }
 
 interface HistoryView {
@@ -17,7 +19,7 @@ interface HistoryView {
   readonly judgement?: Judgement
 }
 
-interface ConvergenceView {
+export interface ConvergenceView {
   readonly version: number
   readonly publishedAt: number
   readonly instances: number
@@ -54,8 +56,7 @@ async function factOf(
 ): Promise<Fact> {
   const { items: history } = await plane.call<{ items: HistoryView[] }>('GET', `/rollouts/${act.key}/history?limit=50`)
   const verdict = history.find((entry) => entry.to.phase === act.expected && entry.actor.kind === 'engine')
-  const { items } = await plane.call<{ items: ConvergenceView[] }>('GET', `/rollouts/${act.key}/convergence`)
-  const push = items.filter((item) => verdict !== undefined && item.publishedAt >= verdict.at).at(-1)
+  const push = (ending?.pushes ?? []).filter((item) => verdict !== undefined && item.publishedAt >= verdict.at).at(-1)
   const harmBegan =
     act.expected === 'reverted' ? (page?.firstCanaryFailureAt ?? page?.firstCanaryAt) : page?.firstCanaryAt
   const phase = ending?.phase ?? 'unfinished'

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type AnalysisView, type ControlPlane, controlPlane, freePort, type RolloutView } from './control-plane.ts'
-import { type Ending, gatherFacts, tellFacts } from './facts.ts'
+import { type ConvergenceView, type Ending, gatherFacts, tellFacts } from './facts.ts'
 import type { LoadReport } from './messages.ts'
 import { acts, define } from './scenario.ts'
 import { createScreen } from './screen.ts'
@@ -84,6 +84,10 @@ async function look(plane: ControlPlane): Promise<{ view: RolloutView; analysis:
   )
 }
 
+async function pushesOf(plane: ControlPlane, key: string): Promise<readonly ConvergenceView[]> {
+  return (await plane.call<{ items: ConvergenceView[] }>('GET', `/rollouts/${key}/convergence`)).items
+}
+
 /** Runs until every rollout has come to its end (or time is up) and returns how each ended. */
 async function play(stage: Stage): Promise<{ endings: Map<string, Ending>; killed: boolean }> {
   const screen = createScreen(process.stdout)
@@ -109,8 +113,10 @@ async function play(stage: Stage): Promise<{ endings: Map<string, Ending>; kille
         await stage.plane.call('POST', `/rollouts/${view.key}/approve`, { reason: 'beta users are happy' })
         screen.say(`>>> approved ${view.key}, as a person would on the page`)
       }
-      if (['succeeded', 'reverted', 'paused'].includes(view.phase) && !endings.has(view.key)) {
-        endings.set(view.key, { phase: view.phase, view })
+      const ending = endings.get(view.key)
+      if (ending !== undefined && ending.pushes.length === 0) ending.pushes = await pushesOf(stage.plane, view.key)
+      if (['succeeded', 'reverted', 'paused'].includes(view.phase) && ending === undefined) {
+        endings.set(view.key, { phase: view.phase, view, pushes: [] })
       }
     }
     await sleep(1000)
@@ -133,6 +139,8 @@ async function main(): Promise<number> {
     })
     load.send({ type: 'stop' })
     await done
+    for (const [key, ending] of endings)
+      if (ending.pushes.length === 0) ending.pushes = await pushesOf(stage.plane, key)
     const facts = await gatherFacts(stage.plane, endings, stage.latest as LoadReport)
     return tellFacts(facts, killed)
   } finally {

@@ -1,4 +1,5 @@
 import type { Client } from '@pipit/shared/client'
+import { keepAlive } from './keep-alive.ts'
 
 const open = new Set<Client>()
 let listening = false
@@ -12,11 +13,7 @@ export function flushAtExit(client: Client): () => void {
   if (!listening) {
     listening = true
     process.once('beforeExit', () => {
-      for (const pending of open) {
-        // The SDK's own timers and socket do not keep the process alive; this one does, while the last report is under way.
-        const alive = setTimeout(() => undefined, 1500)
-        void pending.close({ timeoutMs: 1000 }).finally(() => clearTimeout(alive))
-      }
+      for (const pending of open) void keepAlive(pending.close({ timeoutMs: 1000 }))
     })
   }
   return () => {
