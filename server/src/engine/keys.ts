@@ -83,7 +83,7 @@ function keyIssues({ kind, environment, role, name, secret }: Parameters<Catalog
   if (kind !== 'adm' && environment === undefined)
     issues.push({ path: 'environment', message: 'must name the environment of the key' })
   if (kind !== 'adm' && role !== undefined) issues.push({ path: 'role', message: 'is for adm keys only' })
-  if (secret !== undefined && !(secret.startsWith(`${kind}_`) && /^[\x21-\x7e]{20,200}$/.test(secret)))
-    issues.push({ path: 'secret', message: `must begin with ${kind}_ and have 20 to 200 characters, no spaces` })
+  if (secret !== undefined && !(secret.startsWith(`${kind}_`) && /^[\x21-\x7e]{20,204}$/.test(secret)))
+    issues.push({ path: 'secret', message: `must begin with ${kind}_ and have 20 to 204 characters, no spaces` })
   return issues
 }

@@ -1,0 +1,189 @@
+import { createFakeClock, seededRandom } from '@pipit/shared/testing'
+import { describe, expect, it } from 'vitest'
+import { openSqlite } from '../storage/sqlite/index.ts'
+import { type Bench, by, createBench, must, rolloutFile, start } from './bench.ts'
+import { hashKey } from './keys.ts'
+
+async function setup(): Promise<Bench> {
+  const bench = createBench({
+    clock: createFakeClock(start),
+    storage: openSqlite({ file: ':memory:' }),
+    random: seededRandom(1),
+  })
+  must(await bench.engine.createEnvironment('production', by))
+  return bench
+}
+
+const versionOf = async ({ storage }: Bench) => (await storage.environments.get('production'))?.rulesetVersion
+const beta = { key: 'beta', when: { plan: 'beta' } }
+const purchase = { key: 'purchase', kind: 'conversion', event: 'purchase', windowMs: 1000 } as const
+
+describe('environments', () => {
+  it('have a salt of their own and a name that fits into an address', async () => {
+    const { engine, storage } = await setup()
+    must(await engine.createEnvironment('staging', by))
+    const salts = (await storage.environments.list()).map(({ unitSalt }) => unitSalt)
+    expect(new Set(salts).size).toBe(2)
+    expect(await engine.createEnvironment('staging', by)).toMatchObject({ code: 'exists' })
+    expect(await engine.createEnvironment('My World', by)).toMatchObject({
+      code: 'invalid',
+      issues: [{ path: 'name' }],
+    })
+  })
+})
+
+describe('cohorts', () => {
+  it('are published when they are made, changed and deleted, and not when nothing changes', async () => {
+    const bench = await setup()
+    const { engine } = bench
+    must(await engine.createCohort('production', beta, by))
+    expect(await versionOf(bench)).toBe(2)
+    must(await engine.putCohort('production', beta, by, 1))
+    expect(await versionOf(bench)).toBe(2)
+    const changed = must(await engine.putCohort('production', { ...beta, when: { plan: 'b' } }, by, 1))
+    expect(changed.version).toBe(2)
+    must(await engine.changeMembers('production', 'beta', { add: ['a', 'b'], remove: ['c'] }, by))
+    const members = must(await engine.changeMembers('production', 'beta', { add: ['a'], remove: ['b'] }, by))
+    expect(members.definition.members).toEqual(['a'])
+    must(await engine.removeCohort('production', 'beta', by))
+    expect(await versionOf(bench)).toBe(6)
+  })
+
+  it('put without a version are made where they are not there', async () => {
+    const { engine } = await setup()
+    expect(await engine.putCohort('production', beta, by, 1)).toMatchObject({ code: 'not-found' })
+    expect(await engine.putCohort('production', beta, by)).toMatchObject({ ok: true, value: { version: 1 } })
+    expect(await engine.createCohort('production', beta, by)).toMatchObject({ code: 'exists' })
+    const stale = await engine.putCohort('production', { ...beta, when: { plan: 'b' } }, by, 5)
+    expect(stale).toMatchObject({ code: 'stale-version', message: expect.stringMatching(/version 1 by now, not 5/) })
+  })
+
+  it('in use are not deleted, and it is told by what they are used', async () => {
+    const { engine } = await setup()
+    must(await engine.createCohort('production', beta, by))
+    must(await engine.createCohort('production', { key: 'staff', when: { team: { $exists: true } } }, by))
+    must(await engine.createCohort('production', { key: 'early', when: { id: { $inGroup: 'beta' } } }, by))
+    const file = rolloutFile({
+      rules: [
+        { name: 'crew', cohort: 'staff', serve: 'canary' },
+        { name: 'fans', when: { $and: [{ id: { $inGroup: 'beta' } }, { age: { $gt: 18 } }] }, serve: 'canary' },
+      ],
+      stages: [{ name: 'full', weight: 100, cohorts: ['beta'] }],
+    })
+    must(await engine.create('production', file, by))
+    expect(await engine.removeCohort('production', 'beta', by)).toMatchObject({
+      code: 'in-use',
+      message:
+        'cohort beta is used by rollout checkout-v2 (stage full), rollout checkout-v2 (rule fans), cohort early; take it out there first',
+    })
+    expect(await engine.removeCohort('production', 'staff', by)).toMatchObject({ code: 'in-use' })
+    must(await engine.command('production', 'checkout-v2', { type: 'archive' }, by))
+    expect(await engine.removeCohort('production', 'staff', by)).toMatchObject({ ok: true })
+  })
+
+  it('may not refer to themselves, to nobody, or by a wrong condition', async () => {
+    const { engine } = await setup()
+    must(await engine.createCohort('production', beta, by))
+    must(await engine.createCohort('production', { key: 'early', when: { id: { $inGroup: 'beta' } } }, by))
+    const circle = await engine.putCohort('production', { key: 'beta', when: { id: { $inGroup: 'early' } } }, by)
+    expect(circle).toMatchObject({ code: 'invalid', issues: [{ path: 'when' }] })
+    const nobody = await engine.createCohort('production', { key: 'late', when: { id: { $inGroup: 'nobody' } } }, by)
+    expect(nobody).toMatchObject({
+      code: 'invalid',
+      issues: [{ path: 'when', message: 'there is no cohort "nobody"' }],
+    })
+    const wrong = await engine.createCohort('production', { key: 'late', when: { a: { $inn: [] } } }, by)
+    expect(wrong).toMatchObject({ code: 'invalid', issues: [{ path: 'when.a.$inn' }] })
+  })
+
+  it('with many members are audited by their number', async () => {
+    const { engine, storage } = await setup()
+    const members = Array.from({ length: 1000 }, (_, i) => `user${i}`)
+    must(await engine.createCohort('production', { key: 'beta', members }, by))
+    const [entry] = await storage.audit.list({ target: 'cohort:beta', limit: 1 })
+    expect(entry?.after).toEqual({ version: 1, definition: { key: 'beta', members: 1000 } })
+  })
+})
+
+describe('metrics', () => {
+  const guards = [{ metric: 'purchase', worseThan: { relative: 0.9 }, action: 'pause' }]
+
+  it('in use are not deleted', async () => {
+    const { engine } = await setup()
+    must(await engine.createMetric('production', purchase, by))
+    must(await engine.create('production', rolloutFile({ guards }), by))
+    expect(await engine.removeMetric('production', 'purchase', by)).toMatchObject({
+      code: 'in-use',
+      message: expect.stringContaining('checkout-v2 (guard)'),
+    })
+  })
+
+  it('may be deleted where a rollout brings its own of the same key', async () => {
+    const { engine } = await setup()
+    must(await engine.createMetric('production', purchase, by))
+    const metrics = [{ key: 'purchase', kind: 'conversion', event: 'buy' }]
+    must(await engine.create('production', rolloutFile({ guards, metrics }), by))
+    expect(await engine.removeMetric('production', 'purchase', by)).toMatchObject({ ok: true })
+  })
+
+  it('count the same as long as a rollout is compared by them', async () => {
+    const bench = await setup()
+    const { engine } = bench
+    must(await engine.createMetric('production', purchase, by))
+    must(await engine.create('production', rolloutFile({ guards }), by))
+    expect(await engine.putMetric('production', { ...purchase, windowMs: 2000 }, by)).toMatchObject({ ok: true })
+    must(await engine.command('production', 'checkout-v2', { type: 'start' }, by))
+    expect(await engine.putMetric('production', { ...purchase, event: 'buy' }, by)).toMatchObject({ code: 'in-use' })
+    const described = { ...purchase, windowMs: 2000, description: 'paid orders' }
+    expect(await engine.putMetric('production', described, by)).toMatchObject({ ok: true, value: { version: 3 } })
+  })
+
+  it('may not take the name of one that is built in', async () => {
+    const { engine } = await setup()
+    const result = await engine.createMetric('production', { ...purchase, key: 'latency_p99' }, by)
+    expect(result).toMatchObject({ code: 'invalid', issues: [{ path: 'key' }] })
+  })
+})
+
+describe('keys', () => {
+  it('are stored as hashes, and neither hash nor secret is in the audit log', async () => {
+    const { engine, storage } = await setup()
+    const { record, secret } = must(
+      await engine.createKey({ kind: 'srv', environment: 'production', name: 'shop' }, by),
+    )
+    expect(secret).toMatch(/^srv_.{32}$/)
+    expect(await storage.keys.findByHash(hashKey(secret))).toEqual(record)
+    const audit = JSON.stringify(await storage.audit.list({ limit: 10 }))
+    expect(audit).not.toContain(secret)
+    expect(audit).not.toContain(record.hash)
+  })
+
+  it('are revoked once, and their sockets close', async () => {
+    const { engine, storage, disconnected } = await setup()
+    const { record } = must(await engine.createKey({ kind: 'srv', environment: 'production', name: 'shop' }, by))
+    must(await engine.revokeKey(record.id, by))
+    must(await engine.revokeKey(record.id, by))
+    expect(disconnected).toEqual([record.id, record.id])
+    expect((await storage.keys.findByHash(record.hash))?.revokedAt).toBe(start)
+    expect(await storage.audit.list({ target: `key:${record.id}`, limit: 10 })).toHaveLength(2)
+    expect(await engine.revokeKey('nobody', by)).toMatchObject({ code: 'not-found' })
+  })
+
+  it('fit their kind', async () => {
+    const { engine } = await setup()
+    for (const [wish, path] of [
+      [{ kind: 'adm', name: 'a' }, 'role'],
+      [{ kind: 'adm', role: 'viewer', name: 'a', environment: 'production' }, 'environment'],
+      [{ kind: 'srv', name: 'a' }, 'environment'],
+      [{ kind: 'web', name: 'a', environment: 'production', role: 'admin' }, 'role'],
+      [{ kind: 'srv', name: ' ', environment: 'production' }, 'name'],
+      [{ kind: 'srv', name: 'a', environment: 'production', secret: 'web_0123456789abcdef' }, 'secret'],
+      [{ kind: 'srv', name: 'a', environment: 'production', secret: 'srv_short' }, 'secret'],
+    ] as const) {
+      expect(await engine.createKey(wish, by)).toMatchObject({ code: 'invalid', issues: [{ path }] })
+    }
+    const preset = { kind: 'adm', role: 'admin', name: 'first', secret: 'adm_0123456789abcdef' } as const
+    expect(must(await engine.createKey(preset, by)).secret).toBe(preset.secret)
+    expect(await engine.createKey(preset, by)).toMatchObject({ code: 'exists' })
+  })
+})
