@@ -45,12 +45,12 @@ export async function firstStart(
   ] as const) {
     if (preset === undefined) await revokeUnfinished(keys, kind)
     else if (!(await isUnknown(preset))) continue
-    const key = { kind, environment, name: 'first', ...(preset === undefined ? {} : { secret: preset }) }
+    const key = { kind, environment, name: what, ...(preset === undefined ? {} : { secret: preset }) }
     const { secret } = settled(await catalog.createKey(key, engine))
     if (preset === undefined) made.push({ what, secret })
   }
   const token = presets.adminToken === undefined ? {} : { secret: presets.adminToken }
-  const { secret } = settled(await catalog.createKey({ kind: 'adm', role: 'admin', name: 'first', ...token }, engine))
+  const { secret } = settled(await catalog.createKey({ kind: 'adm', role: 'admin', name: 'admin', ...token }, engine))
   if (presets.adminToken === undefined) made.push({ what: 'admin token', secret })
   return { made, unknownPresets: [] }
 

@@ -113,7 +113,7 @@ describe('what is recorded', () => {
     const { key } = await makeRollout()
     await server.api('POST', `/rollouts/${key}/start`, { reason: 'release 7' })
     const audit = await server.api('GET', `/audit?target=rollout:${key}`)
-    expect(audit.body).toMatchObject({ items: [{ reason: 'release 7', actor: { kind: 'person', name: 'first' } }, {}] })
+    expect(audit.body).toMatchObject({ items: [{ reason: 'release 7', actor: { kind: 'person', name: 'admin' } }, {}] })
   })
 
   it('is paged', async () => {

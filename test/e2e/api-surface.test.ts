@@ -53,6 +53,7 @@ describe('the live stream', () => {
 
 describe('for machines', () => {
   it('says that it is alive and ready, and counts', async () => {
+    await makeRollout()
     const get = async (path: string) => await (await fetch(`${server.url}${path}`)).text()
     expect(await get('/healthz')).toBe('{"status":"ok"}')
     expect(await get('/readyz')).toBe('{"status":"ok"}')

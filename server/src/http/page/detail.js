@@ -1,4 +1,4 @@
-import { ago, evidence, figures, h, phaseBadge, sentenceOf, stageTrack } from './draw.js'
+import { ago, evidence, figures, h, lasting, phaseBadge, sentenceOf, stageTrack } from './draw.js'
 import { count, percent, ratio, weight } from './text.js'
 
 /** What can be done in which phase, in the order of the buttons. */
@@ -31,7 +31,7 @@ export function head(rollout) {
       {},
       h('h1', {}, rollout.key),
       phaseBadge(rollout.phase),
-      h('span', { class: 'since' }, ago(rollout.since)),
+      h('span', { class: 'since' }, lasting(rollout.since)),
     ),
     rollout.description === undefined ? undefined : h('p', { class: 'description' }, rollout.description),
     stageTrack(rollout),
@@ -64,7 +64,6 @@ export function metricsTable(judgement) {
       h('p', { class: 'quiet' }, 'Nothing has been compared yet.'),
     )
   }
-  const arm = ({ n, rate }) => h('td', { class: 'number' }, percent(rate), h('small', {}, ` of ${count(n)}`))
   return h(
     'section',
     { class: 'card' },
@@ -74,38 +73,20 @@ export function metricsTable(judgement) {
       { class: 'wide' },
       h(
         'table',
-        {},
+        { class: 'metrics' },
         h(
           'thead',
           {},
           h(
             'tr',
             {},
-            ['metric', 'canary', 'stable', 'ratio', 'evidence of harm', ''].map((name) =>
-              h('th', { scope: 'col' }, name),
-            ),
+            ['metric', 'canary', 'stable', 'ratio', 'evidence of harm'].map((name) => h('th', { scope: 'col' }, name)),
           ),
         ),
         h(
           'tbody',
           {},
-          judgement.metrics.map((metric) =>
-            h(
-              'tr',
-              {},
-              h(
-                'th',
-                { scope: 'row' },
-                metric.metric,
-                metric.guard === undefined ? undefined : h('small', {}, ` ${metric.guard.action}`),
-              ),
-              arm(metric.canary),
-              arm(metric.stable),
-              h('td', { class: 'number' }, ratio(metric.ratio)),
-              h('td', {}, evidence(metric.logHarm, judgement.logHarmNeeded)),
-              h('td', { class: 'says' }, metric.sentence),
-            ),
-          ),
+          judgement.metrics.flatMap((metric) => metricRows(metric, judgement.logHarmNeeded)),
         ),
       ),
     ),
@@ -115,6 +96,24 @@ export function metricsTable(judgement) {
       judgement.reasons.map((reason) => h('li', {}, reason.sentence)),
     ),
   )
+}
+
+function metricRows(metric, needed) {
+  const arm = (name, { n, rate }) =>
+    h('td', { class: 'number', 'data-name': name }, percent(rate), h('small', {}, ` of ${count(n)}`))
+  const guard = metric.guard === undefined ? undefined : h('small', {}, ` ${metric.guard.action}`)
+  return [
+    h(
+      'tr',
+      { class: 'metric' },
+      h('th', { scope: 'row' }, metric.metric, guard),
+      arm('canary', metric.canary),
+      arm('stable', metric.stable),
+      h('td', { class: 'number', 'data-name': 'ratio' }, ratio(metric.ratio)),
+      h('td', { 'data-name': 'evidence of harm' }, evidence(metric.logHarm, needed)),
+    ),
+    h('tr', {}, h('td', { class: 'says', colspan: '5' }, metric.sentence)),
+  ]
 }
 
 export function historyList(entries) {
@@ -156,7 +155,9 @@ export function convergence(versions, instances) {
       : h(
           'p',
           {},
-          `Version ${newest.version}: confirmed by ${newest.applied} of ${newest.instances}, half of them within ${ms(newest.p50Ms)}, 99 % within ${ms(newest.p99Ms)}.`,
+          newest.instances === 0
+            ? `Version ${newest.version} was pushed while no SDK was connected.`
+            : `Version ${newest.version}: confirmed by ${newest.applied} of ${newest.instances}, half of them within ${ms(newest.p50Ms)}, 99 % within ${ms(newest.p99Ms)}.`,
         ),
     instances.items.length === 0
       ? h('p', { class: 'quiet' }, 'No SDK is connected.')

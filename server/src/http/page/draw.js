@@ -16,18 +16,28 @@ export function h(tag, attributes = {}, ...children) {
   return element
 }
 
-/** How long ago; `refreshTimes` keeps it true. */
-export function ago(at) {
-  return h(
-    'time',
-    { datetime: new Date(at).toISOString(), 'data-at': String(at), title: new Date(at).toLocaleString() },
-    `${span(now() - at)} ago`,
-  )
+/** A time as `12 s ago`; `refreshTimes` keeps it true. */
+export const ago = (at) => time(at, 'ago')
+
+/** A time as `for 12 s`: how long something has been so. */
+export const lasting = (at) => time(at, 'for')
+
+const forms = { ago: (text) => `${text} ago`, for: (text) => `for ${text}` }
+
+function time(at, form) {
+  const date = new Date(at)
+  const attributes = {
+    datetime: date.toISOString(),
+    title: date.toLocaleString(),
+    'data-at': String(at),
+    'data-form': form,
+  }
+  return h('time', attributes, forms[form](span(now() - at)))
 }
 
 export function refreshTimes() {
   for (const element of document.querySelectorAll('time[data-at]')) {
-    element.textContent = `${span(now() - Number(element.dataset.at))} ago`
+    element.textContent = forms[element.dataset.form](span(now() - Number(element.dataset.at)))
   }
 }
 
@@ -86,7 +96,7 @@ export function card(rollout) {
       {},
       h('h2', {}, h('a', { href: `#/${encodeURIComponent(rollout.key)}` }, rollout.key)),
       phaseBadge(rollout.phase),
-      h('span', { class: 'since' }, ago(rollout.since)),
+      h('span', { class: 'since' }, lasting(rollout.since)),
     ),
     rollout.description === undefined ? undefined : h('p', { class: 'description' }, rollout.description),
     stageTrack(rollout),
@@ -99,6 +109,7 @@ export function card(rollout) {
 export function figures(rollout) {
   const { verdict } = rollout
   const rates = verdict?.errorRate
+  const worst = verdict?.worst
   return h(
     'dl',
     { class: 'figures' },
@@ -109,20 +120,16 @@ export function figures(rollout) {
     ),
     figure('errors', arms(rates === undefined ? undefined : [percent(rates.canary.rate), percent(rates.stable.rate)])),
     figure(
-      verdict?.worst === undefined ? 'harm' : `harm, most in ${verdict.worst.metric}`,
-      verdict === undefined ? '–' : evidence(verdict.logHarm, verdict.logHarmNeeded),
+      worst === undefined ? 'evidence of harm' : `evidence of harm in ${worst.metric}`,
+      worst === undefined ? '–' : evidence(worst.logHarm, verdict.logHarmNeeded),
     ),
   )
 }
 
 function arms(values) {
   if (values === undefined) return '–'
-  return h(
-    'span',
-    { class: 'arms' },
-    h('span', { class: 'canary', title: 'canary' }, values[0]),
-    h('span', { class: 'stable', title: 'stable' }, values[1]),
-  )
+  const arm = (name, value) => h('span', { class: name }, value, h('small', {}, name))
+  return h('span', { class: 'arms' }, arm('canary', values[0]), arm('stable', values[1]))
 }
 
 /** What to read out: why it ended or waits, else what the judge says. */
@@ -132,4 +139,23 @@ export function sentenceOf(rollout) {
   if (rollout.phase === 'draft') return 'Not started yet.'
   if (rollout.phase === 'scheduled') return `Starts ${new Date(rollout.startAt).toLocaleString()}.`
   return rollout.verdict?.sentence ?? 'Not judged yet.'
+}
+
+/** Asks for the token; `given` gets what was typed. */
+export function signInForm(given) {
+  const attributes = { placeholder: 'adm_…', autocomplete: 'off', required: true, spellcheck: 'false' }
+  const token = h('input', { type: 'password', id: 'token', ...attributes })
+  const onsubmit = (event) => {
+    event.preventDefault()
+    given(token.value.trim())
+  }
+  return h(
+    'form',
+    { class: 'card sign-in', onsubmit },
+    h('h1', {}, 'Sign in'),
+    h('label', { for: 'token' }, 'Admin token'),
+    token,
+    h('button', { type: 'submit', class: 'primary' }, 'Sign in'),
+    h('p', { class: 'quiet' }, 'The first start of the server printed it. It is kept in this tab only.'),
+  )
 }

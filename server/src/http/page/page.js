@@ -1,6 +1,6 @@
 import { call, listen, Refused } from './api.js'
 import { buttons, confirmRevert, convergence, head, historyList, metricsTable } from './detail.js'
-import { card, h, refreshTimes } from './draw.js'
+import { card, h, refreshTimes, signInForm } from './draw.js'
 
 const at = (id) => document.getElementById(id)
 const state = {
@@ -71,8 +71,14 @@ function drawTop() {
             ),
             h(
               'button',
-              { type: 'button', class: 'plain', id: 'sign-out', onclick: signOut },
-              `Sign out ${state.me.name}`,
+              {
+                type: 'button',
+                class: 'plain',
+                id: 'sign-out',
+                title: `signed in with the token ${state.me.name}`,
+                onclick: signOut,
+              },
+              'Sign out',
             ),
           ],
     ),
@@ -245,33 +251,10 @@ function signOut(message) {
 }
 
 function showSignIn(message) {
-  const token = h('input', {
-    type: 'password',
-    id: 'token',
-    placeholder: 'adm_…',
-    autocomplete: 'off',
-    required: true,
-    spellcheck: 'false',
-  })
-  at('main').replaceChildren(
-    h(
-      'form',
-      {
-        class: 'card sign-in',
-        onsubmit: (event) => {
-          event.preventDefault()
-          void signIn(token.value.trim())
-        },
-      },
-      h('h1', {}, 'Sign in'),
-      h('label', { for: 'token' }, 'Admin token'),
-      token,
-      h('button', { type: 'submit', class: 'primary' }, 'Sign in'),
-      h('p', { class: 'quiet' }, 'The first start of the server printed it. It is kept in this tab only.'),
-    ),
-  )
+  const form = signInForm((token) => void signIn(token))
+  at('main').replaceChildren(form)
   notice(message)
-  token.focus()
+  form.querySelector('input').focus()
 }
 
 async function signIn(token) {
