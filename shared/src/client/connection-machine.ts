@@ -38,6 +38,8 @@ export interface LinkStep {
 
 export const openTimeoutMs = 10_000
 const defaultHeartbeatMs = 15_000
+/** Silent for three heartbeats is gone. The check comes once a heartbeat, so the third may be a moment short of its end. */
+const silentBeats = 2.5
 
 export const initialLink: LinkState = { phase: 'waiting', failures: 0 }
 
@@ -84,7 +86,7 @@ function stepOpen(state: LinkState & { phase: 'open' }, event: LinkEvent, now: n
       return { state: next, effects: heartbeatMs === state.heartbeatMs ? [] : [{ type: 'wait', ms: heartbeatMs }] }
     }
     case 'timer':
-      if (now - state.heardAt >= 3 * state.heartbeatMs) {
+      if (now - state.heardAt > silentBeats * state.heartbeatMs) {
         return lost(state.failures, [{ type: 'drop' }], backoffMs(state.failures, random))
       }
       return { state, effects: [{ type: 'ping' }, { type: 'wait', ms: state.heartbeatMs }] }

@@ -143,6 +143,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
         return
       case 'error':
         trouble.tell(message.code, message.message)
+        if (message.code === 'hello-first') link?.send(hello(rulesets.compiled?.version))
         if (message.seq !== undefined && !message.retry) reporter.refused(message.seq)
         return
       case 'ping':
