@@ -7,12 +7,11 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import type { Clock } from '@pipit/shared/clock'
 import type { Ruleset } from '@pipit/shared/rules'
 import { nanoid } from 'nanoid'
 import { CommandError, configOf, exitCodes, runCli } from './cli/index.ts'
 import { type Flags, readConfig } from './config.ts'
-import { createEngine, type Notifier } from './engine/index.ts'
+import { createEngine, createSteadyClock, type Notifier } from './engine/index.ts'
 import { firstStart, firstStartText } from './first-start.ts'
 import { createApp, createAuthenticate, hashKey } from './http/index.ts'
 import { createIngest } from './ingest/index.ts'
@@ -30,16 +29,18 @@ refuseOldNode()
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 const exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
-  serve: (flags) => serve(flags, systemClock),
+  serve,
   out: (line) => process.stdout.write(`${line}\n`),
   err: (line) => process.stderr.write(`${line}\n`),
   version,
 })
 process.exit(exitCode)
 
-async function serve(flags: Flags, clock: Clock): Promise<void> {
+async function serve(flags: Flags): Promise<void> {
   const config = configOf(readConfig(process.env, flags))
-  const log = createLog(config.logLevel, (line) => process.stderr.write(line), clock.now)
+  // One for all: engine and ingest meet in its time buckets, and it never goes back.
+  const clock = createSteadyClock(systemClock)
+  const log = createLog(config.logLevel, (line) => process.stderr.write(line), systemClock.now)
   const storage = await openStorage(config.databaseFile)
   const draining = new AbortController()
 

@@ -1,6 +1,5 @@
 import { z } from '@hono/zod-openapi'
 import type { Judgement } from '../analysis/judgement.ts'
-import type { HistoryEntry } from '../storage/ports.ts'
 
 /** What the API answers with. The OpenAPI document is made of these, and the tests hold real answers to them. */
 
@@ -123,9 +122,18 @@ export const historyEntrySchema = z
     reason: z.string().optional(),
     from: place,
     to: place,
-    judgement: z.custom<NonNullable<HistoryEntry['judgement']>>().optional().meta({ type: 'object' }),
+    judgement: judgement.optional(),
   })
   .meta({ id: 'HistoryEntry' })
+
+export const decisionSchema = historyEntrySchema
+  .extend({
+    judgement: z
+      .custom<Judgement>()
+      .optional()
+      .meta({ type: 'object', description: 'As in history, with the judge’s memory it was reached with' }),
+  })
+  .meta({ id: 'Decision' })
 
 const armPoint = z.object({
   n: z.number(),

@@ -68,7 +68,11 @@ export function parseYaml(text: string): unknown {
       return bounded.toJS({ maxAliasCount: bodyLimits.yamlAliases }) as unknown
     } catch (error) {
       if (error instanceof RangeError) throw error
-      throw malformedYaml([{ path: '', message: (error as Error).message }])
+      const message = (error as Error).message
+      const grows = message.startsWith('Excessive alias count')
+      throw malformedYaml([
+        { path: '', message: grows ? 'grows too large by its aliases; write the values out' : message },
+      ])
     }
   })
   const budget = { values: 0 }

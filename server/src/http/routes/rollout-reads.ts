@@ -12,7 +12,7 @@ import {
   query,
   tellFaults,
 } from '../routing.ts'
-import { analysisSchema, convergenceSchema, historyEntrySchema, seriesSchema } from '../view-schemas.ts'
+import { analysisSchema, convergenceSchema, decisionSchema, historyEntrySchema, seriesSchema } from '../view-schemas.ts'
 import { findRollout, judgementOf } from './rollouts.ts'
 
 /** Entries that a search for decisions looks at, at most. */
@@ -40,12 +40,7 @@ export function rolloutReadRoutes(deps: AppDeps, guards: Guards) {
   const analysis = read('analysis', 'The newest judgement and the sums it rests on', {}, analysisSchema)
   const pages = { ...limitField(500, 50), ...beforeField }
   const history = read('history', 'Every change, newest first', pages, pageOf(historyEntrySchema))
-  const decisions = read(
-    'decisions',
-    'What the judge decided by itself, newest first',
-    pages,
-    pageOf(historyEntrySchema),
-  )
+  const decisions = read('decisions', 'What the judge decided by itself, newest first', pages, pageOf(decisionSchema))
   const convergence = read(
     'convergence',
     'How far the newest rulesets have come, newest first',
@@ -79,7 +74,8 @@ export function rolloutReadRoutes(deps: AppDeps, guards: Guards) {
       async (c) => {
         const record = await findRollout(deps, c, c.req.valid('param').key)
         const { limit, before } = c.req.valid('query')
-        return c.json(await pageBefore(deps.storage.history, record.id, limit, before, () => true), 200)
+        const page = await pageBefore(deps.storage.history, record.id, limit, before, () => true)
+        return c.json({ ...page, items: page.items.map(shownEntry) }, 200)
       },
       tellFaults(history),
     )
@@ -88,7 +84,8 @@ export function rolloutReadRoutes(deps: AppDeps, guards: Guards) {
       async (c) => {
         const record = await findRollout(deps, c, c.req.valid('param').key)
         const { limit, before } = c.req.valid('query')
-        return c.json(await pageBefore(deps.storage.history, record.id, limit, before, isDecision), 200)
+        const page = await pageBefore(deps.storage.history, record.id, limit, before, isDecision)
+        return c.json({ ...page, items: page.items.map(({ rolloutId: _inner, ...entry }) => entry) }, 200)
       },
       tellFaults(decisions),
     )
@@ -129,6 +126,11 @@ const isDecision = (entry: HistoryEntry): boolean => entry.judgement !== undefin
 /** The judge's own memory is large and means nothing to anybody else. */
 function withoutMemory<J extends { readonly state: unknown }>({ state: _memory, ...judgement }: J): Omit<J, 'state'> {
   return judgement
+}
+
+/** An entry for people; `decisions` has the judge's memory too, so that a verdict can be replayed. */
+function shownEntry({ rolloutId: _inner, judgement, ...entry }: HistoryEntry) {
+  return judgement === undefined ? entry : { ...entry, judgement: withoutMemory(judgement) }
 }
 
 async function pageBefore(
