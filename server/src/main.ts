@@ -38,6 +38,7 @@ process.exit(exitCode)
 
 async function serve(flags: Flags): Promise<void> {
   const config = configOf(readConfig(process.env, flags))
+  const told = untilTold()
   // One for all: engine and ingest meet in its time buckets, and it never goes back.
   const clock = createSteadyClock(systemClock)
   const log = createLog(config.logLevel, (line) => process.stderr.write(line), systemClock.now)
@@ -78,7 +79,7 @@ async function serve(flags: Flags): Promise<void> {
   process.stdout.write(`Pipit ${version} listens at ${url}\n`)
   if (begun.made.length > 0) process.stdout.write(`${firstStartText(url, begun.made)}\n`)
 
-  const signal = await untilTold()
+  const signal = await told
   log.info('going down', { signal })
   draining.abort()
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -40,7 +40,7 @@ const plainCommands: readonly (readonly [name: string, what: string])[] = [
 export async function runCli(args: readonly string[], parts: CliParts): Promise<number> {
   const program = createProgram(parts)
   try {
-    await program.parseAsync(args.length === 0 ? ['serve'] : [...args], { from: 'user' })
+    await program.parseAsync(withCommand(args), { from: 'user' })
     return exitCodes.ok
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
@@ -54,6 +54,13 @@ export async function runCli(args: readonly string[], parts: CliParts): Promise<
   }
 }
 
+/** `serve` is what is meant where no command is named: commander's own default would take a misspelt command for an argument of it. */
+function withCommand(args: readonly string[]): string[] {
+  const [first] = args
+  const isOption = first?.startsWith('-') === true && !['-h', '--help', '-V', '--version'].includes(first)
+  return first === undefined || isOption ? ['serve', ...args] : [...args]
+}
+
 function createProgram(parts: CliParts): Command {
   const program = new Command('pipit')
     .description('Canary rollouts that can be left alone.')
@@ -63,7 +70,7 @@ function createProgram(parts: CliParts): Command {
     .showHelpAfterError('(pipit --help shows what there is)')
 
   program
-    .command('serve', { isDefault: true })
+    .command('serve')
     .description('run the control plane (the default)')
     .option('--host <address>', 'where to listen; PIPIT_HOST, 127.0.0.1')
     .option('--port <port>', 'PIPIT_PORT, 4400')

@@ -1,0 +1,257 @@
+/** The command line against a real server, and the server's own start and end. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { runCli } from '@pipit/server/cli'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cleanEnv, mainFile, startServer, type TestServer } from '../support/server.ts'
+
+let server: TestServer
+let directory: string
+
+beforeAll(async () => {
+  server = await startServer()
+  directory = mkdtempSync(join(tmpdir(), 'pipit-cli-'))
+})
+afterAll(async () => {
+  await server.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** Runs a command as the program would. */
+async function pipit(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  const out: string[] = []
+  const err: string[] = []
+  const code = await runCli(args, {
+    env: { PIPIT_URL: server.url, PIPIT_TOKEN: server.token, ...env },
+    serve: () => Promise.reject(new Error('not in this test')),
+    out: (line) => out.push(line),
+    err: (line) => err.push(line),
+    version: '1.2.3',
+  })
+  return { code, out: out.join('\n'), err: err.join('\n') }
+}
+
+/** Runs the program itself, until it ends or `until` says so. */
+function program(
+  args: readonly string[],
+  env: Record<string, string>,
+  until?: (out: string, end: (signal: 'SIGTERM' | 'SIGINT') => void) => void,
+): Promise<Ran> {
+  const child = spawn(process.execPath, [mainFile, ...args], {
+    env: { ...cleanEnv(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  let err = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString()
+  })
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString()
+    until?.(out, (signal) => child.kill(signal))
+  })
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code: code ?? -1, out, err })))
+}
+
+function file(name: string, text: string): string {
+  const path = join(directory, name)
+  writeFileSync(path, text)
+  return path
+}
+
+const rolloutFile = (key: string, more = ''): string =>
+  file(
+    `${key}.yaml`,
+    `key: ${key}\n${more}stages:\n  - { name: half, weight: 50, hold: 1h }\n  - { name: full, weight: 100 }\n`,
+  )
+
+describe('pipit apply', () => {
+  it('creates a rollout from its file, edits it, and leaves it when nothing changed', async () => {
+    const path = rolloutFile('applied')
+    expect(await pipit(['apply', '-f', path])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('applied: created as a draft'),
+    })
+    expect(await pipit(['apply', '-f', path])).toMatchObject({ code: 0, out: 'applied: as it is already' })
+    const described = rolloutFile('applied', 'description: now with words\nanalysis: { tick: 1s }\n')
+    expect(await pipit(['apply', '-f', described])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('edited, now version'),
+    })
+    expect(await pipit(['apply', '-f', rolloutFile('applied')])).toMatchObject({ code: 0 })
+    const { body } = await server.api('GET', '/rollouts/applied')
+    expect(body).not.toHaveProperty('description')
+    expect(body).toMatchObject({ definition: { analysis: { tick: '5s' } } })
+  })
+
+  it('changes nothing where one of several files is wrong', async () => {
+    const wrong = file('wrong.yaml', 'key: wrong\nstages: []\n')
+    const ran = await pipit(['apply', '-f', rolloutFile('untouched'), wrong])
+    expect(ran.code).toBe(3)
+    expect(ran.err).toContain('stages: ')
+    expect((await server.api('GET', '/rollouts/untouched')).status).toBe(404)
+  })
+
+  it('tells what the server refuses with the path of the fault', async () => {
+    const path = rolloutFile('unknown-cohort', 'rules:\n  - { name: staff, cohort: nobody-made-this, serve: canary }\n')
+    const ran = await pipit(['apply', '-f', path])
+    expect(ran).toMatchObject({ code: 3, err: expect.stringMatching(/rules\[0\]\.cohort: .*nobody-made-this/) })
+  })
+})
+
+describe('pipit validate', () => {
+  it('needs no server', async () => {
+    const path = rolloutFile('fine')
+    expect(await pipit(['validate', '-f', path], { PIPIT_URL: 'http://127.0.0.1:1' })).toEqual({
+      code: 0,
+      out: `${path}: fine is valid`,
+      err: '',
+    })
+  })
+
+  it('names every fault with its path', async () => {
+    const path = file('faults.yaml', 'key: Faults\nstages:\n  - { name: a, weight: 200 }\nmore: 1\n')
+    const { code, err } = await pipit(['validate', '-f', path])
+    expect(code).toBe(3)
+    expect(
+      err
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim().split(':')[0]),
+    ).toEqual(['key', 'stages[0].weight', 'more'])
+  })
+
+  it('names line and column of what is no YAML, and a file that is not there', async () => {
+    expect((await pipit(['validate', '-f', file('broken.yaml', 'key: [1\n')])).err).toMatch(/line \d+, column \d+/)
+    expect(await pipit(['validate', '-f', '/nowhere/x.yaml'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('cannot be read'),
+    })
+  })
+})
+
+describe('commands', () => {
+  it('move a rollout and say where it stands', async () => {
+    await pipit(['apply', '-f', rolloutFile('moved')])
+    expect(await pipit(['start', 'moved', '--reason', 'release 7'])).toMatchObject({
+      code: 0,
+      out: 'moved: running, stage half, 50 %',
+    })
+    expect(await pipit(['set-weight', 'moved', '12.5'])).toMatchObject({ out: 'moved: running, stage half, 12.5 %' })
+    expect(await pipit(['rollouts'])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^KEY +PHASE[\s\S]*moved +running +half +12\.5 %/),
+    })
+    expect((await pipit(['status', 'moved'])).out).toMatch(
+      /moved: running since .*12\.5 %[\s\S]*\[half 50 %\] → full 100 %/,
+    )
+    expect(await pipit(['pause', 'moved'])).toMatchObject({ out: 'moved: paused, stage half, 12.5 %' })
+    expect(await pipit(['revert', 'moved', '--reason', 'enough'])).toMatchObject({ code: 0 })
+    expect(await pipit(['restart', 'moved', '--people', 'same'])).toMatchObject({
+      out: 'moved: running, stage half, 50 %',
+    })
+    expect(await pipit(['complete', 'moved'])).toMatchObject({ out: 'moved: succeeded, stage half, 100 %' })
+    const history = await server.api('GET', '/rollouts/moved/history')
+    expect(JSON.stringify(history.body)).toContain('release 7')
+  })
+
+  it('end with a plain sentence and an exit code', async () => {
+    await pipit(['apply', '-f', rolloutFile('plain')])
+    expect(await pipit(['resume', 'plain'])).toMatchObject({ code: 1, err: expect.stringContaining('draft') })
+    expect(await pipit(['start', 'nobody'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/pipit: there is no rollout/),
+    })
+    expect(await pipit(['set-weight', 'plain', 'much'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('"much"'),
+    })
+    expect(await pipit(['set-weight', 'plain', '200'])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('weight'),
+    })
+    expect(await pipit(['explode'])).toMatchObject({ code: 2, err: expect.stringContaining("'explode'") })
+    expect(await pipit(['restart', 'plain'])).toMatchObject({ code: 2, err: expect.stringContaining('--people') })
+    expect(await pipit(['rollouts'], { PIPIT_TOKEN: 'adm_nobody_knows_this_one' })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('PIPIT_TOKEN'),
+    })
+    expect(await pipit(['rollouts'], { PIPIT_URL: 'http://127.0.0.1:1' })).toMatchObject({
+      code: 4,
+      err: expect.stringContaining('no answer from'),
+    })
+    expect(await pipit(['rollouts', '--environment', 'nowhere'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('production'),
+    })
+    expect(await pipit(['rollouts'], { PIPIT_PROT: '1' })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('PIPIT_PORT'),
+    })
+    expect(await pipit(['--version'])).toMatchObject({ code: 0, out: '1.2.3' })
+  })
+})
+
+describe('pipit serve', () => {
+  const database = (name: string) => ({ PIPIT_DATABASE_URL: `sqlite:${join(directory, name)}`, PIPIT_PORT: '0' })
+
+  it('makes and prints an environment, keys and a token at its first start, once', async () => {
+    const env = database('first.db')
+    const first = await program(
+      [],
+      env,
+      (out, end) => out.includes('web key') && out.includes('admin token') && end('SIGTERM'),
+    )
+    expect(first.code).toBe(0)
+    expect(first.out).toMatch(
+      /page +http:\/\/127\.0\.0\.1:\d+\/\n +server key +srv_[\w-]{32}\n +web key +web_[\w-]{32}\n +admin token +adm_[\w-]{32}\n/,
+    )
+    const second = await program(['serve'], env, (out, end) => out.includes('listens at') && end('SIGINT'))
+    expect(second).toMatchObject({ code: 0, out: expect.not.stringContaining('admin token') })
+  })
+
+  it('says that a preset came too late', async () => {
+    const env = database('late.db')
+    await program(['serve'], env, (out, end) => out.includes('admin token') && end('SIGTERM'))
+    const late = { ...env, PIPIT_ADMIN_TOKEN: 'adm_too_late_0123456789' }
+    const second = await program(['serve'], late, (out, end) => out.includes('listens at') && end('SIGTERM'))
+    expect(second.err).toContain('PIPIT_ADMIN_TOKEN counts at the first start only')
+    expect(second.err + second.out).not.toContain('adm_too_late')
+  })
+
+  it('refuses wrong settings, a port in use, a host that is not here, and a file that is no database', async () => {
+    expect(await program(['serve'], { PIPIT_PORT: 'many' })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('PIPIT_PORT: must be a port'),
+    })
+    expect(await program(['serve', '--database-url', 'postgres://db/x'], {})).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('comes with a later version'),
+    })
+    const busy = createServer()
+    await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve))
+    const { port } = busy.address() as { port: number }
+    const taken = await program(['serve', '--port', String(port)], { ...database('busy.db'), PIPIT_PORT: '' })
+    busy.close()
+    expect(taken).toMatchObject({ code: 1, err: expect.stringContaining(`port ${port} at 127.0.0.1 is in use`) })
+    expect(taken.out).toBe('')
+    expect(await program(['serve', '--host', '192.0.2.1'], database('host.db'))).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('192.0.2.1 is no address of this machine'),
+    })
+    writeFileSync(join(directory, 'not.db'), 'this is a text, not a database. '.repeat(200))
+    expect(await program(['serve'], database('not.db'))).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('the database cannot be opened'),
+    })
+  })
+})
