@@ -40,7 +40,10 @@ export function requireRole(authenticate: Authenticate, needed: Role): Middlewar
 }
 
 function unauthorized(advice: string): HttpProblem {
-  return new HttpProblem('unauthorized', advice, { headers: { 'www-authenticate': 'Bearer realm="pipit"' } })
+  return new HttpProblem('unauthorized', advice, {
+    errors: [{ path: 'Authorization', message: advice }],
+    headers: { 'www-authenticate': 'Bearer realm="pipit"' },
+  })
 }
 
 /** Who acts, for history and audit. */

@@ -114,6 +114,9 @@ function key(text: string, at: number): number {
 function scalar(text: string, at: number): number {
   if (text[at] === '"') return string(text, at)
   const end = Math.max(skip(number, text, at), skip(literal, text, at))
+  // JSON.parse would make infinity of it.
+  const token = text.slice(at, end)
+  if (/\d/.test(token) && !Number.isFinite(Number(token))) throw new Stop(at, 'a number that is too large')
   if (end === at) throw new Stop(at, `found ${shown(text[at])} where a value belongs`)
   return end
 }

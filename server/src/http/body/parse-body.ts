@@ -28,18 +28,20 @@ export function decodeUtf8(bytes: Uint8Array, code: 'malformed-json' | 'malforme
 
 /** A JSON text as a value, or a problem that names line, column and position of the first fault. */
 export function parseJson(text: string): unknown {
+  checkJson(text)
+  return JSON.parse(text)
+}
+
+export function checkJson(text: string): void {
   const fault = jsonFault(text, bodyLimits.depth)
-  if (fault === undefined) return JSON.parse(text)
+  if (fault === undefined) return
   const where = `line ${fault.line}, column ${fault.column} (position ${fault.position})`
   const advice = fault.kind === 'too-deep' ? 'flatten it' : 'mend it there and send it again'
-  throw new HttpProblem(
-    'malformed-json',
-    `the body is not JSON that can be taken: ${where}: ${fault.message}; ${advice}`,
-    {
-      errors: [{ path: '', message: `${where}: ${fault.message}` }],
-      members: { position: fault.position, line: fault.line, column: fault.column },
-    },
-  )
+  const detail = `the body is not JSON that can be taken: ${where}: ${fault.message}; ${advice}`
+  throw new HttpProblem('malformed-json', detail, {
+    errors: [{ path: '', message: `${where}: ${fault.message}` }],
+    members: { position: fault.position, line: fault.line, column: fault.column },
+  })
 }
 
 /** A YAML text (version 1.2, one document) as a value of JSON, or a problem with every fault of the text. */

@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
 import type { AppEnv } from '../context.ts'
 import { HttpProblem } from '../problem.ts'
-import { bodyLimits, decodeUtf8, parseJson, parseYaml } from './parse-body.ts'
+import { bodyLimits, checkJson, decodeUtf8, parseYaml } from './parse-body.ts'
 
 /** Bytes that a body may have, by what it holds. */
 export const bodyBytes = {
@@ -14,6 +14,10 @@ export interface BodyRules {
   readonly maxBytes?: number
   /** Also takes `application/yaml`. */
   readonly yaml?: boolean
+  /** There must be a body. */
+  readonly required?: boolean
+  /** The request has no body: what somebody puts there would be ignored, so it is refused. */
+  readonly none?: boolean
 }
 
 const yamlTypes = ['application/yaml', 'application/x-yaml', 'text/yaml', 'text/x-yaml']
@@ -28,25 +32,41 @@ export function readBody(rules: BodyRules = {}): MiddlewareHandler<AppEnv> {
     const bytes = await readBytes(c.req.raw, maxBytes)
     const type = (c.req.header('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
     const headers = new Headers(c.req.raw.headers)
+    if (bytes.length === 0 && rules.required === true) throw missing(rules)
     if (bytes.length === 0) headers.delete('content-type')
     else headers.set('content-type', 'application/json')
-    const body = bytes.length === 0 ? undefined : JSON.stringify(parse(bytes, type, rules.yaml === true))
+    const body = bytes.length === 0 ? undefined : asJson(bytes, type, rules)
     c.req.raw = new Request(c.req.url, { method: c.req.method, headers, ...(body === undefined ? {} : { body }) })
     c.req.bodyCache = {}
     await next()
   }
 }
 
-function parse(bytes: Uint8Array, type: string, yaml: boolean): unknown {
-  if (type === 'application/json' || /^application\/[\w.-]+\+json$/.test(type))
-    return parseJson(decodeUtf8(bytes, 'malformed-json'))
-  if (yaml && yamlTypes.includes(type)) {
-    if (bytes.length > bodyLimits.yamlBytes) throw tooLarge(bodyLimits.yamlBytes)
-    return parseYaml(decodeUtf8(bytes, 'malformed-yaml'))
+function missing(rules: BodyRules): HttpProblem {
+  const message = `is missing; send one as ${takenTypes(rules)}`
+  return new HttpProblem('malformed-json', `the body ${message}`, { errors: [{ path: '', message }] })
+}
+
+const takenTypes = (rules: BodyRules): string =>
+  rules.yaml === true ? 'application/json or application/yaml' : 'application/json'
+
+/** The body as a JSON text without faults. */
+function asJson(bytes: Uint8Array, type: string, rules: BodyRules): string {
+  if (rules.none === true) {
+    const message = 'must be empty; name the version as ?version= or If-Match, and no more is needed'
+    throw new HttpProblem('invalid', `the body of this request ${message}`, { errors: [{ path: '', message }] })
   }
-  const taken = yaml ? 'application/json or application/yaml' : 'application/json'
+  if (type === 'application/json' || /^application\/[\w.-]+\+json$/.test(type)) {
+    const text = decodeUtf8(bytes, 'malformed-json')
+    checkJson(text)
+    return text
+  }
+  if (rules.yaml === true && yamlTypes.includes(type)) {
+    if (bytes.length > bodyLimits.yamlBytes) throw tooLarge(bodyLimits.yamlBytes)
+    return JSON.stringify(parseYaml(decodeUtf8(bytes, 'malformed-yaml')))
+  }
   const given = type === '' ? 'The body has no content type' : `The content type ${type} is not taken here`
-  throw new HttpProblem('unsupported-media-type', `${given}; send ${taken}`)
+  throw new HttpProblem('unsupported-media-type', `${given}; send ${takenTypes(rules)}`)
 }
 
 const tooLarge = (maxBytes: number): HttpProblem =>

@@ -67,7 +67,7 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
     method: 'post',
     path: '/keys',
     summary: 'Makes a key',
-    middleware: guards.writeAnywhere('admin'),
+    middleware: guards.writeAnywhere('admin', { required: true }),
     request: { query: noQuery, body: json(keyBody) },
     responses: answers(newKeySchema, 'The key, shown this once', 201),
   })
@@ -75,7 +75,7 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
     method: 'delete',
     path: '/keys/{id}',
     summary: 'Revokes a key at once; open sockets close',
-    middleware: guards.writeAnywhere('admin'),
+    middleware: guards.writeAnywhere('admin', { none: true }),
     request: { query: noQuery, params: z.strictObject({ id: z.string().max(64) }) },
     responses: noContent,
   })
@@ -91,7 +91,7 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
     method: 'post',
     path: '/environments',
     summary: 'Makes an environment',
-    middleware: guards.writeAnywhere('admin'),
+    middleware: guards.writeAnywhere('admin', { required: true }),
     request: { query: noQuery, body: json(environmentBody) },
     responses: answers(environmentViewSchema, 'The new environment', 201),
   })

@@ -24,7 +24,7 @@ import {
 import { cohortViewSchema } from '../view-schemas.ts'
 import { cohortView } from '../views.ts'
 
-const large = { maxBytes: bodyBytes.members }
+const large = { maxBytes: bodyBytes.members, required: true }
 const putSchema = cohortSchema
   .extend({ key: cohortSchema.shape.key.optional(), version: versionField })
   .meta({ id: 'CohortPut', description: 'The whole cohort: what is left out is removed' })
@@ -73,7 +73,7 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
     method: 'delete',
     path: '/cohorts/{key}',
     summary: 'Removes a cohort that nothing uses',
-    middleware: guards.write('editor'),
+    middleware: guards.write('editor', { none: true }),
     request: { params: keyParam, query: query({ version: z.coerce.number().int().min(1).optional() }) },
     responses: noContent,
   })

@@ -70,7 +70,7 @@ const commandRoute = <Name extends string, Body extends z.ZodType>(
     method: 'post',
     path: `/rollouts/{key}/${name}` as `/rollouts/{key}/${Name}`,
     summary,
-    middleware: guards.write('operator'),
+    middleware: guards.write('operator', { required }),
     request: { params: keyParam, query: query({}), body: { required, content: { 'application/json': { schema } } } },
     responses: answers(rolloutDetailSchema, 'The rollout after the command'),
   })

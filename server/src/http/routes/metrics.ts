@@ -41,7 +41,7 @@ export function metricRoutes(deps: AppDeps, guards: Guards) {
     method: 'post',
     path: '/metrics',
     summary: 'Makes a metric that every rollout of the environment may guard by',
-    middleware: guards.write('editor'),
+    middleware: guards.write('editor', { required: true }),
     request: { query: query({}), body: json(metricSchema) },
     responses: answers(metricViewSchema, 'The new metric', 201),
   })
@@ -57,7 +57,7 @@ export function metricRoutes(deps: AppDeps, guards: Guards) {
     method: 'put',
     path: '/metrics/{key}',
     summary: 'Replaces a metric',
-    middleware: guards.write('editor'),
+    middleware: guards.write('editor', { required: true }),
     request: { params: keyParam, query: query({}), body: json(putSchema) },
     responses: answers(metricViewSchema, 'The metric'),
   })
@@ -65,7 +65,7 @@ export function metricRoutes(deps: AppDeps, guards: Guards) {
     method: 'delete',
     path: '/metrics/{key}',
     summary: 'Removes a metric that nothing uses',
-    middleware: guards.write('editor'),
+    middleware: guards.write('editor', { none: true }),
     request: { params: keyParam, query: query({ version: z.coerce.number().int().min(1).optional() }) },
     responses: noContent,
   })

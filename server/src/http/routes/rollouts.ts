@@ -84,7 +84,7 @@ export function rolloutRoutes(deps: AppDeps, guards: Guards) {
     method: 'post',
     path: '/rollouts',
     summary: 'Makes a rollout, as a draft',
-    middleware: guards.write('editor', { yaml: true }),
+    middleware: guards.write('editor', { yaml: true, required: true }),
     request: { query: query({}), body: files(rolloutSchema) },
     responses: answers(rolloutDetailSchema, 'The new rollout', 201),
   })
@@ -100,7 +100,7 @@ export function rolloutRoutes(deps: AppDeps, guards: Guards) {
     method: 'patch',
     path: '/rollouts/{key}',
     summary: 'Edits a rollout; also while it runs',
-    middleware: guards.write('editor', { yaml: true }),
+    middleware: guards.write('editor', { yaml: true, required: true }),
     request: { params: keyParam, query: query({}), body: files(patchSchema) },
     responses: answers(rolloutDetailSchema, 'The edited rollout'),
   })
@@ -108,7 +108,7 @@ export function rolloutRoutes(deps: AppDeps, guards: Guards) {
     method: 'delete',
     path: '/rollouts/{key}',
     summary: 'Removes a draft or an archived rollout, with its evidence',
-    middleware: guards.write('editor'),
+    middleware: guards.write('editor', { none: true }),
     request: { params: keyParam, query: query({ version: z.coerce.number().int().min(1).optional() }) },
     responses: noContent,
   })
