@@ -228,7 +228,9 @@ function foldMetric(
       ? undefined
       : { x1: tick.canary.over[limits.scaled] ?? 0, x0: tick.stable.over[limits.scaled] ?? 0 }
   const harm = memory.comparing
-    ? old.harm.map((process, i) => prune(addTick(process, counts, harmSettings(metric, memory.planned, i))))
+    ? old.harm.map((process, i) =>
+        prune(addTick(process, counts, harmSettings(metric, memory.planned, i)), metric.down),
+      )
     : old.harm
   const current = late
     ? old.current
@@ -253,7 +255,7 @@ function foldMetric(
   }
 }
 
-export function harmSettings(metric: PlannedMetric, planned: number, index: number): HarmSettings {
+function harmSettings(metric: PlannedMetric, planned: number, index: number): HarmSettings {
   return { down: metric.down, prior: metric.prior, null: metric.nulls[index] ?? { kind: 'stable' }, planned }
 }
 

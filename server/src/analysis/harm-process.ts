@@ -25,6 +25,7 @@ export const restartTicks = 12
 /** A start that adds less than this share and is older than ten minutes of ticks is forgotten. */
 const negligible = Math.log(1e-9)
 const forgetTicks = 120
+const mostStarts = 48
 
 /** A moment from which harm may have begun, with the sums at that moment. */
 interface Start {
@@ -173,18 +174,25 @@ function contribution(process: HarmProcess, start: Start, down: boolean, armNois
   return logSumExp(terms)
 }
 
-/** Forgets starts that have nothing to say any more, so that a look costs the same after any time. Dropping one only lowers M. */
-export function prune(process: HarmProcess): HarmProcess {
+/**
+ * Forgets starts that have nothing to say any more, and beyond `mostStarts` those that say least, so that memory and the cost of a look
+ * stay the same after any time. Dropping one only lowers M. The youngest ten minutes are always kept.
+ */
+export function prune(process: HarmProcess, down: boolean): HarmProcess {
   if (process.starts.length < 24) return process
-  const grid = gridOf(false)
-  const weigh = (start: Start): number =>
+  const grid = gridOf(down)
+  const logs = process.starts.map((start) =>
     logSumExp(
-      process.logs.map((log, j) => Math.log(start.mass * (grid[j]?.[1] ?? 0.2)) + log - (start.logs[j] as number)),
-    )
-  const logs = process.starts.map(weigh)
+      process.logs.map(
+        (log, j) => Math.log(start.mass * (grid[j] as readonly [number, number])[1]) + log - (start.logs[j] as number),
+      ),
+    ),
+  )
   const total = logSumExp([...logs, Math.log(Math.max(1 - process.spent, 1e-12))])
+  const ranked = [...logs].sort((a, b) => b - a)
+  const least = Math.max(total + negligible, ranked[mostStarts] ?? Number.NEGATIVE_INFINITY)
   const starts = process.starts.filter(
-    (start, i) => (logs[i] as number) - total > negligible || process.ticks - start.tick < forgetTicks,
+    (start, i) => (logs[i] as number) > least || process.ticks - start.tick < forgetTicks,
   )
   return starts.length === process.starts.length ? process : { ...process, starts }
 }

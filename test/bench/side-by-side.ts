@@ -1,0 +1,45 @@
+/** One candidate of a comparison: `run` does `perRound` operations. */
+export interface Candidate {
+  readonly name: string
+  readonly run: () => number
+}
+
+export interface Timing {
+  readonly name: string
+  /** Median over the rounds, nanoseconds for one operation. */
+  readonly nanoseconds: number
+  /** Against the first candidate. */
+  readonly ratio: number
+}
+
+/** Lets nothing be optimised away. */
+export let sink = 0
+
+/**
+ * Times candidates side by side: all in each round, in an order that turns from round to round, so that noise of the machine meets
+ * all alike. Only the ratios travel to another machine.
+ */
+export function sideBySide(candidates: readonly Candidate[], perRound: number, rounds = 15): readonly Timing[] {
+  const times = candidates.map((): number[] => [])
+  for (let warm = 0; warm < 3; warm++) for (const candidate of candidates) sink += candidate.run()
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < candidates.length; i++) {
+      const at = (i + round) % candidates.length
+      const began = performance.now()
+      sink += (candidates[at] as Candidate).run()
+      times[at]?.push(((performance.now() - began) * 1e6) / perRound)
+    }
+  }
+  const medians = times.map((own) => own.sort((a, b) => a - b)[Math.floor(own.length / 2)] as number)
+  return candidates.map(({ name }, i) => ({
+    name,
+    nanoseconds: medians[i] as number,
+    ratio: (medians[i] as number) / (medians[0] as number),
+  }))
+}
+
+export function printTimings(title: string, timings: readonly Timing[]): void {
+  console.log(`\n${title}`)
+  for (const { name, nanoseconds, ratio } of timings)
+    console.log(`  ${name.padEnd(44)} ${nanoseconds.toFixed(1).padStart(9)} ns  ${ratio.toFixed(2).padStart(6)} x`)
+}
