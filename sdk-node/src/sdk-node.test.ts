@@ -3,9 +3,13 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createClientCore } from '@pipit/shared/client'
+import { HttpResponse, http } from 'msw'
+import { setupServer } from 'msw/node'
 import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { type Client, createClient, type NodeClientOptions } from './index.ts'
+import { nodeClock } from './platform/clock.ts'
 import { createFileStore } from './platform/file-store.ts'
 import { request } from './platform/http.ts'
 import { connectSocket } from './platform/socket.ts'
@@ -187,15 +191,71 @@ describe('the socket', () => {
 })
 
 describe('http', () => {
-  it('brings status, etag and body', async () => {
-    const server = createServer((_request, response) => response.writeHead(200, { etag: '"7"' }).end('body'))
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    cleanUps.push(() => {
-      server.closeAllConnections()
-      server.close()
+  const url = 'http://control.example'
+
+  it('asks for the ruleset and posts reports as the control plane expects them, where no socket opens', async () => {
+    const asked: {
+      method: string
+      path: string
+      key: string | null
+      instance: string | null
+      sdk: string | null
+      body: string
+    }[] = []
+    const edge = setupServer(
+      http.all(`${url}/sdk/v1/*`, async ({ request }) => {
+        const { headers } = request
+        asked.push({
+          method: request.method,
+          path: new URL(request.url).pathname,
+          key: headers.get('authorization'),
+          instance: headers.get('x-pipit-instance'),
+          sdk: headers.get('x-pipit-sdk'),
+          body: await request.text(),
+        })
+        if (request.method === 'POST') return HttpResponse.json({ type: 'ack', seq: 1 })
+        return HttpResponse.json(
+          { type: 'ruleset', ruleset, flushMs: 50, heartbeatMs: 15_000 },
+          { headers: { etag: '"3"' } },
+        )
+      }),
+    )
+    edge.listen({ onUnhandledRequest: 'error' })
+    cleanUps.push(() => edge.close())
+    const sdk = createClientCore(
+      {
+        sdk: { name: 'sdk-node', version },
+        clock: nodeClock,
+        random: Math.random,
+        request,
+        log: { warn: () => undefined },
+      },
+      { url, key: 'srv_x', rollout: 'checkout' },
+    )
+    cleanUps.push(() => sdk.close({ timeoutMs: 0 }))
+    expect(await sdk.ready({ timeoutMs: 10_000 })).toBe(true)
+    sdk.outcome(sdk.decide('user-1'), { ok: true })
+    expect(await sdk.flush({ timeoutMs: 10_000 })).toBe(true)
+    const [first, report] = asked
+    expect(first).toMatchObject({
+      method: 'GET',
+      path: '/sdk/v1/ruleset',
+      key: 'Bearer srv_x',
+      sdk: `sdk-node/${version}`,
     })
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-    expect(await request({ method: 'GET', url, headers: {}, timeoutMs: 5000 })).toEqual({
+    expect(report).toMatchObject({ method: 'POST', path: '/sdk/v1/reports', instance: first?.instance })
+    expect(JSON.parse(report?.body ?? '')).toMatchObject({
+      type: 'report',
+      seq: 1,
+      outcomes: [{ rollout: 'checkout' }],
+    })
+  })
+
+  it('brings status, etag and body, and rejects where nobody answers', async () => {
+    const edge = setupServer(http.get(`${url}/there`, () => HttpResponse.text('body', { headers: { etag: '"7"' } })))
+    edge.listen({ onUnhandledRequest: 'bypass' })
+    cleanUps.push(() => edge.close())
+    expect(await request({ method: 'GET', url: `${url}/there`, headers: {}, timeoutMs: 5000 })).toEqual({
       status: 200,
       etag: '"7"',
       body: 'body',

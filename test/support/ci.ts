@@ -24,6 +24,7 @@ const steps: readonly Step[] = [
   vitest('conformance'),
   { name: 'build', command: ['turbo', 'run', 'build', '--output-logs=errors-only'] },
   vitest('package'),
+  { name: 'size', command: ['size-limit'] },
   vitest('e2e'),
   vitest('simulation'),
   vitest('faults'),

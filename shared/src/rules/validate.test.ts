@@ -50,15 +50,15 @@ describe('conditions that are taken', () => {
     fc.record({ $regex: fc.constantFrom('^a', 'b+$', '[0-9]') }),
     fc.record({ $vlte: fc.constantFrom('1.2.3', 'v2.0.0-rc.1') }),
   )
-  const condition = fc.letrec<{ node: Condition }>((tie) => ({
+  const condition = fc.letrec((tie) => ({
     node: fc.oneof(
       { depthSize: 'small', withCrossShrink: true },
-      fc.dictionary(attribute, operator as never, { minKeys: 1, maxKeys: 2 }) as never,
-      fc.array(tie('node'), { minLength: 1, maxLength: 3 }).map(($and) => ({ $and })) as never,
-      fc.array(tie('node'), { minLength: 1, maxLength: 3 }).map(($or) => ({ $or })) as never,
-      tie('node').map(($not) => ({ $not })) as never,
+      fc.dictionary(attribute, operator, { minKeys: 1, maxKeys: 2 }),
+      fc.array(tie('node'), { minLength: 1, maxLength: 3 }).map(($and) => ({ $and })),
+      fc.array(tie('node'), { minLength: 1, maxLength: 3 }).map(($or) => ({ $or })),
+      tie('node').map(($not) => ({ $not })),
     ),
-  })).node
+  })).node as fc.Arbitrary<Condition>
 
   it('compile, and answer for any attributes', () => {
     fc.assert(
