@@ -220,7 +220,7 @@ describe('http', () => {
         )
       }),
     )
-    edge.listen({ onUnhandledRequest: 'error' })
+    edge.listen()
     cleanUps.push(() => edge.close())
     const sdk = createClientCore(
       {
@@ -253,7 +253,7 @@ describe('http', () => {
 
   it('brings status, etag and body, and rejects where nobody answers', async () => {
     const edge = setupServer(http.get(`${url}/there`, () => HttpResponse.text('body', { headers: { etag: '"7"' } })))
-    edge.listen({ onUnhandledRequest: 'bypass' })
+    edge.listen()
     cleanUps.push(() => edge.close())
     expect(await request({ method: 'GET', url: `${url}/there`, headers: {}, timeoutMs: 5000 })).toEqual({
       status: 200,
