@@ -85,10 +85,16 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Uin
   if (request.body === null) return new Uint8Array()
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of request.body) {
-    size += chunk.length
-    if (size > maxBytes) throw tooLarge(maxBytes)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of request.body) {
+      size += chunk.length
+      if (size > maxBytes) throw tooLarge(maxBytes)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    if (error instanceof HttpProblem) throw error
+    const message = `ends after ${size} bytes, before it is complete; send it again`
+    throw new HttpProblem('malformed-json', `the body ${message}`, { errors: [{ path: '', message }], cause: error })
   }
   return Buffer.concat(chunks)
 }

@@ -43,8 +43,9 @@ export function sdkRoutes({ hub, log }: AppDeps): Hono {
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(await readBytes(c.req.raw, wireLimits.reportBytes))
     } catch (error) {
-      if (error instanceof HttpProblem) throw new Refused(413, 'too-large', error.message)
-      throw new Refused(400, 'bad-message', 'message refused, it is not UTF-8')
+      if (!(error instanceof HttpProblem)) throw new Refused(400, 'bad-message', 'message refused, it is not UTF-8')
+      const isLarge = error.code === 'too-large'
+      throw new Refused(isLarge ? 413 : 400, isLarge ? 'too-large' : 'bad-message', error.message)
     }
   }
 
