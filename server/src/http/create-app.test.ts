@@ -1,6 +1,7 @@
 import { createFakeClock } from '@pipit/shared/testing'
+import { hc, type InferRequestType, type InferResponseType } from 'hono/client'
 import { nanoid } from 'nanoid'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 import { createEngine } from '../engine/index.ts'
 import { firstStart } from '../first-start.ts'
 import { createIngest } from '../ingest/index.ts'
@@ -9,7 +10,7 @@ import type { Storage } from '../storage/ports.ts'
 import { openSqlite } from '../storage/sqlite/index.ts'
 import { StorageError } from '../storage/storage-error.ts'
 import { createAuthenticate, hashKey } from './authenticate.ts'
-import { createApp } from './create-app.ts'
+import { type AppType, createApp } from './create-app.ts'
 import {
   auditEntrySchema,
   historyEntrySchema,
@@ -242,5 +243,17 @@ describe('Idempotency-Key over the end of a process', () => {
       status: 422,
       body: { errors: [{ path: 'Idempotency-Key' }] },
     })
+  })
+})
+
+describe('a typed client', () => {
+  it('knows the routes, their bodies and their answers', () => {
+    const client = hc<AppType>('http://127.0.0.1:4400')
+    type Rollouts = InferResponseType<typeof client.api.v1.rollouts.$get, 200>
+    expectTypeOf<Rollouts['items'][number]['phase']>().toEqualTypeOf<
+      'draft' | 'scheduled' | 'running' | 'paused' | 'awaiting-approval' | 'succeeded' | 'reverted' | 'archived'
+    >()
+    type SetWeight = InferRequestType<(typeof client.api.v1.rollouts)[':key']['set-weight']['$post']>
+    expectTypeOf<SetWeight['json']['weight']>().toEqualTypeOf<number>()
   })
 })

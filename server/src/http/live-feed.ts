@@ -1,5 +1,7 @@
-import type { Cancel } from '@pipit/shared/clock'
-import type { AppDeps } from './context.ts'
+import type { Cancel, Clock } from '@pipit/shared/clock'
+import type { Log } from '../platform/index.ts'
+import type { Hub } from '../push/index.ts'
+import type { Stores } from '../storage/ports.ts'
 import { judgementOf } from './routes/rollouts.ts'
 import { rolloutView } from './views.ts'
 
@@ -13,15 +15,31 @@ export interface LiveFeed {
   /** Watchers of all environments. */
   readonly watchers: number
   /** Tells the whole picture first and then what changes. */
-  watch(environment: string, tell: (events: readonly LiveEvent[]) => void): Cancel
+  watch(environment: string, tell: Tell): Cancel
 }
 
-export const feedEveryMs = 1000
+/** What the feed looks at. */
+export interface FeedDeps {
+  readonly storage: {
+    readonly rollouts: Pick<Stores['rollouts'], 'list'>
+    readonly judge: Pick<Stores['judge'], 'get'>
+  }
+  readonly hub: Pick<Hub, 'convergence' | 'instances'>
+  readonly clock: Pick<Clock, 'setTimer'>
+  readonly log: Pick<Log, 'warn'>
+}
+
+const feedEveryMs = 1000
+
+type Tell = (events: readonly LiveEvent[]) => void
 
 interface Watched {
-  readonly tellers: Set<(events: readonly LiveEvent[]) => void>
+  /** Who watches, and whether they have had the whole picture. */
+  readonly tellers: Map<Tell, { whole: boolean }>
   /** The last picture: event by its name and key. */
   shown: Map<string, LiveEvent>
+  /** One look at a time: news never overtake each other. */
+  last: Promise<void>
   cancel: Cancel
 }
 
@@ -29,7 +47,7 @@ interface Watched {
  * What live pages see. One look at storage per second and environment serves every watcher, and only while there is one. A look compares
  * the whole picture with the last one, so nothing is missed whatever happened in between: judgements change without a new version.
  */
-export function createLiveFeed(deps: Pick<AppDeps, 'storage' | 'hub' | 'clock' | 'log'>): LiveFeed {
+export function createLiveFeed(deps: FeedDeps): LiveFeed {
   const watched = new Map<string, Watched>()
 
   async function picture(environment: string): Promise<Map<string, LiveEvent>> {
@@ -48,18 +66,25 @@ export function createLiveFeed(deps: Pick<AppDeps, 'storage' | 'hub' | 'clock' |
     return events
   }
 
-  async function look(environment: string): Promise<void> {
-    const here = watched.get(environment)
-    if (here === undefined) return
+  async function look(environment: string, here: Watched): Promise<void> {
+    here.cancel()
     try {
       const now = await picture(environment)
       const changes = differences(here.shown, now)
       here.shown = now
-      if (changes.length > 0) for (const tell of here.tellers) tell(changes)
+      for (const [tell, told] of here.tellers) {
+        if (!told.whole) tell([...now.values(), { event: 'ready', data: '{}' }])
+        else if (changes.length > 0) tell(changes)
+        told.whole = true
+      }
     } catch (error) {
       deps.log.warn('live pages could not be told the news', { environment, error: String(error) })
     }
-    if (here.tellers.size > 0) here.cancel = deps.clock.setTimer(feedEveryMs, () => void look(environment))
+    if (here.tellers.size > 0) here.cancel = deps.clock.setTimer(feedEveryMs, () => lookSoon(environment, here))
+  }
+
+  function lookSoon(environment: string, here: Watched): void {
+    here.last = here.last.then(() => look(environment, here))
   }
 
   return {
@@ -67,22 +92,19 @@ export function createLiveFeed(deps: Pick<AppDeps, 'storage' | 'hub' | 'clock' |
       return [...watched.values()].reduce((sum, { tellers }) => sum + tellers.size, 0)
     },
     watch(environment, tell) {
-      let here = watched.get(environment)
-      if (here === undefined) {
-        here = { tellers: new Set(), shown: new Map(), cancel: () => undefined }
-        watched.set(environment, here)
-        here.cancel = deps.clock.setTimer(feedEveryMs, () => void look(environment))
+      const here = watched.get(environment) ?? {
+        tellers: new Map(),
+        shown: new Map(),
+        last: Promise.resolve(),
+        cancel: () => undefined,
       }
-      const mine = here
-      mine.tellers.add(tell)
-      void picture(environment).then(
-        (events) => mine.tellers.has(tell) && tell([...events.values(), { event: 'ready', data: '{}' }]),
-        () => undefined,
-      )
+      watched.set(environment, here)
+      here.tellers.set(tell, { whole: false })
+      lookSoon(environment, here)
       return () => {
-        mine.tellers.delete(tell)
-        if (mine.tellers.size > 0 || watched.get(environment) !== mine) return
-        mine.cancel()
+        here.tellers.delete(tell)
+        if (here.tellers.size > 0 || watched.get(environment) !== here) return
+        here.cancel()
         watched.delete(environment)
       }
     },

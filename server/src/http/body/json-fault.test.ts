@@ -52,11 +52,13 @@ describe('the first fault of a JSON text', () => {
 })
 
 function parses(text: string): boolean {
+  let fits = true
   try {
-    // 1e999 is no fault to JSON.parse.
-    return !JSON.stringify([
-      JSON.parse(text, (_key, value) => (Math.abs(value) === Infinity ? '\ue000' : value)),
-    ]).includes('\ue000')
+    JSON.parse(text, (_key, value: unknown) => {
+      if (value === Infinity || value === -Infinity) fits = false
+      return value
+    })
+    return fits
   } catch {
     return false
   }

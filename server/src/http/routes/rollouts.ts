@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { type KnownNames, parseRollout, rolloutSchema, toFile } from '../../rollout/index.ts'
-import type { JudgeRecord, RolloutRecord } from '../../storage/ports.ts'
+import type { JudgeRecord, RolloutRecord, Stores } from '../../storage/ports.ts'
 import { actorOf } from '../access.ts'
 import type { AppDeps, AppEnv } from '../context.ts'
 import { HttpProblem, invalid } from '../problem.ts'
@@ -56,7 +56,7 @@ export async function findRollout(deps: AppDeps, c: Context<AppEnv>, key: string
 
 /** The newest judgement of the rollout's present run. */
 export async function judgementOf(
-  deps: Pick<AppDeps, 'storage'>,
+  deps: { readonly storage: { readonly judge: Pick<Stores['judge'], 'get'> } },
   record: RolloutRecord,
 ): Promise<JudgeRecord['judgement']> {
   const judgement = (await deps.storage.judge.get(record.id))?.judgement
