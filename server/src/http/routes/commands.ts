@@ -103,15 +103,6 @@ export function commandRoutes(deps: AppDeps, guards: Guards) {
     return c.json(rolloutDetail(record, await judgementOf(deps, record)), 200)
   }
 
-  type Simple = Extract<
-    PersonEvent['type'],
-    'pause' | 'resume' | 'advance' | 'approve' | 'reject' | 'revert' | 'archive'
-  >
-  const simply = (type: Simple) => async (c: Context<AppEnv>) => {
-    const body = c.req.header('content-type') === undefined ? {} : plain.parse(await c.req.json())
-    return await run(c, c.req.param('key') ?? '', { type }, body)
-  }
-
   return newRoutes()
     .openapi(
       start,
@@ -122,11 +113,27 @@ export function commandRoutes(deps: AppDeps, guards: Guards) {
       },
       tellFaults(start),
     )
-    .openapi(pause, simply('pause'), tellFaults(pause))
-    .openapi(resume, simply('resume'), tellFaults(resume))
-    .openapi(advance, simply('advance'), tellFaults(advance))
-    .openapi(approve, simply('approve'), tellFaults(approve))
-    .openapi(reject, simply('reject'), tellFaults(reject))
+    .openapi(pause, (c) => run(c, c.req.valid('param').key, { type: 'pause' }, c.req.valid('json')), tellFaults(pause))
+    .openapi(
+      resume,
+      (c) => run(c, c.req.valid('param').key, { type: 'resume' }, c.req.valid('json')),
+      tellFaults(resume),
+    )
+    .openapi(
+      advance,
+      (c) => run(c, c.req.valid('param').key, { type: 'advance' }, c.req.valid('json')),
+      tellFaults(advance),
+    )
+    .openapi(
+      approve,
+      (c) => run(c, c.req.valid('param').key, { type: 'approve' }, c.req.valid('json')),
+      tellFaults(approve),
+    )
+    .openapi(
+      reject,
+      (c) => run(c, c.req.valid('param').key, { type: 'reject' }, c.req.valid('json')),
+      tellFaults(reject),
+    )
     .openapi(
       setWeight,
       (c) => {
@@ -135,7 +142,11 @@ export function commandRoutes(deps: AppDeps, guards: Guards) {
       },
       tellFaults(setWeight),
     )
-    .openapi(revert, simply('revert'), tellFaults(revert))
+    .openapi(
+      revert,
+      (c) => run(c, c.req.valid('param').key, { type: 'revert' }, c.req.valid('json')),
+      tellFaults(revert),
+    )
     .openapi(
       complete,
       (c) => {
@@ -153,7 +164,11 @@ export function commandRoutes(deps: AppDeps, guards: Guards) {
       },
       tellFaults(restart),
     )
-    .openapi(archive, simply('archive'), tellFaults(archive))
+    .openapi(
+      archive,
+      (c) => run(c, c.req.valid('param').key, { type: 'archive' }, c.req.valid('json')),
+      tellFaults(archive),
+    )
     .openapi(
       override,
       (c) => {
