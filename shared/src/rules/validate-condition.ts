@@ -116,8 +116,10 @@ const isList = (operand: unknown): string | undefined => {
     ? `has more than ${conditionLimits.listItems} items; use a cohort with members`
     : undefined
 }
-const isPattern = (operand: unknown): string | undefined =>
-  typeof operand === 'string' ? regexFault(operand) : 'must be a text'
+const isPattern =
+  (insensitive: boolean) =>
+  (operand: unknown): string | undefined =>
+    typeof operand === 'string' ? regexFault(operand, insensitive) : 'must be a text'
 const isCohort = (operand: unknown): string | undefined =>
   typeof operand === 'string' && operand !== '' ? undefined : 'must be the key of a cohort'
 const isVersion = (operand: unknown): string | undefined =>
@@ -132,8 +134,8 @@ const operandChecks: { readonly [name: string]: (operand: unknown) => string | u
   ...Object.fromEntries(['$veq', '$vne', '$vgt', '$vgte', '$vlt', '$vlte'].map((name) => [name, isVersion])),
   $exists: (operand) => (typeof operand === 'boolean' ? undefined : 'must be true or false'),
   $type: (operand) => (types.includes(operand as string) ? undefined : `must be one of ${types.join(', ')}`),
-  $regex: isPattern,
-  $regexi: isPattern,
+  $regex: isPattern(false),
+  $regexi: isPattern(true),
   $inGroup: isCohort,
   $notInGroup: isCohort,
 }
