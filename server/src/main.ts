@@ -19,13 +19,13 @@ import { createLog, type Log, systemClock } from './platform/index.ts'
 import { attachHub, createHub } from './push/index.ts'
 import { projectRuleset } from './rollout/index.ts'
 import type { Storage } from './storage/ports.ts'
+import { openSqlite } from './storage/sqlite/index.ts'
 
 /** Over how long the SDKs' return is spread when this server goes down. */
 const spreadMs = 5000
 /** How long requests under way may take to finish then. */
 const drainMs = 5000
 
-refuseOldNode()
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 const exitCode = await runCli(process.argv.slice(2), {
   env: process.env,
@@ -92,18 +92,7 @@ async function serve(flags: Flags): Promise<void> {
   log.info('down')
 }
 
-/** The SQLite driver would crash an older Node without a word, so it is not imported before the version is known to be good. */
-function refuseOldNode(): void {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  if (major > 22 || (major === 22 && minor >= 18)) return
-  process.stderr.write(
-    `Pipit needs Node 22.18 or newer; this is ${process.versions.node} (${process.execPath}).\nIn a clone of the repository \`npm start\` uses the Node that \`npm install\` brought.\n`,
-  )
-  process.exit(exitCodes.usage)
-}
-
 async function openStorage(file: string): Promise<Storage> {
-  const { openSqlite } = await import('./storage/sqlite/index.ts')
   try {
     return openSqlite({ file })
   } catch (error) {
