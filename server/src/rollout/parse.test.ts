@@ -215,6 +215,9 @@ describe('toFile', () => {
         .map(({ steps, ...stage }) => ({ ...stage, name: `s-${stage.name}`, weight: steps / 1000 })),
       full,
     ])
+  /** A JSON value as it comes off the wire: JSON has no -0. */
+  const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown)
+
   const files = fc.record(
     {
       key: fc.constant('checkout-v2'),
@@ -227,7 +230,7 @@ describe('toFile', () => {
       breaker: fc.boolean(),
       revertTo: fc.constantFrom('zero', 'previous-stage'),
       onInconclusive: fc.constantFrom('pause', 'advance', 'revert'),
-      variants: fc.jsonValue().map((payload) => [{ name: 'stable' }, { name: 'canary', payload }]),
+      variants: json.map((payload) => [{ name: 'stable' }, { name: 'canary', payload }]),
       guards: fc.constant([{ ...guard, weight: 0.5, null: 'margin' }]),
       gates: fc.constant([{ metric: 'purchase', noWorseThan: { relative: 0.98 } }]),
       metrics: durations.map((window) => [{ key: 'purchase', kind: 'conversion', event: 'purchase', window }]),
