@@ -1,6 +1,6 @@
 import { bucketOf, saltedHash } from '../hash/index.ts'
-import type { Attributes } from '../rules/index.ts'
-import type { CompiledRollout, CompiledRuleset, Split } from './compile.ts'
+import { type Attributes, isMember } from '../rules/index.ts'
+import type { Arm, CompiledRollout, CompiledRuleset, Split } from './compile.ts'
 import type { DecideContext, Decision, Reason, User } from './decision.ts'
 
 const noAttributes: Attributes = Object.freeze({})
@@ -21,39 +21,20 @@ export function decide(
   if (ruleset === undefined) return nowhere(key, 'not-ready', 0)
   const rollout = ruleset.rollout(key)
   if (rollout === undefined) return nowhere(key, 'unknown-rollout', ruleset.version)
-  try {
-    return decideRollout(ruleset, rollout, user, context, forcedStable)
-  } catch {
-    // An attribute or header that throws when read: nothing is known about this user.
-    return answer(ruleset, rollout, 'stable', 'no-unit', undefined, false, undefined)
-  }
-}
-
-function decideRollout(
-  ruleset: CompiledRuleset,
-  rollout: CompiledRollout,
-  user: User | undefined,
-  context: DecideContext | undefined,
-  forcedStable: 'breaker' | 'deadman' | undefined,
-): Decision {
   const unit = unitOf(rollout, user)
-  if (!rollout.deciding) {
-    const winner = rollout.source.phase === 'succeeded' ? (rollout.source.winner ?? rollout.canary) : 'stable'
-    return answer(ruleset, rollout, winner, 'phase', undefined, false, unit)
-  }
-  if (forcedStable !== undefined) return answer(ruleset, rollout, 'stable', forcedStable, undefined, false, unit)
+  if (!rollout.deciding) return answer(ruleset, rollout, rollout.fixed, 'phase', undefined, false, unit)
+  if (forcedStable !== undefined) return answer(ruleset, rollout, rollout.stable, forcedStable, undefined, false, unit)
   if (unit !== undefined && rollout.overrides !== undefined) {
-    const variant = rollout.overrides.get(unit)
-    if (variant !== undefined) return answer(ruleset, rollout, variant, 'override', undefined, false, unit)
+    const arm = rollout.overrides.get(unit)
+    if (arm !== undefined) return answer(ruleset, rollout, arm, 'override', undefined, false, unit)
   }
-  if (rollout.rules.length > 0 || rollout.cohorts.length > 0) {
+  if (rollout.ruled) {
     const ruled = decideByRules(ruleset, rollout, user, context, unit)
     if (ruled !== undefined) return ruled
   }
-  if (unit === undefined) return answer(ruleset, rollout, 'stable', 'no-unit', undefined, false, undefined)
+  if (unit === undefined) return answer(ruleset, rollout, rollout.stable, 'no-unit', undefined, false, undefined)
   const inside = bucketOf(saltedHash(rollout.salt, unit)) < rollout.bound
-  const variant = inside ? (rollout.arms === undefined ? rollout.canary : drawn(rollout.arms, unit)) : 'stable'
-  return answer(ruleset, rollout, variant, 'split', undefined, true, unit)
+  return answer(ruleset, rollout, inside ? canaryOf(rollout, unit) : rollout.stable, 'split', undefined, true, unit)
 }
 
 function decideByRules(
@@ -67,36 +48,44 @@ function decideByRules(
   for (const rule of rollout.rules) {
     if (!rule.match(attributes, unit, context)) continue
     const { serve } = rule
-    if (typeof serve === 'string') return answer(ruleset, rollout, serve, rule.reason, rule.name, false, unit)
-    if (unit === undefined) return answer(ruleset, rollout, 'stable', 'no-unit', rule.name, false, undefined)
+    if ('name' in serve) return answer(ruleset, rollout, serve, rule.reason, rule.name, false, unit)
+    if (unit === undefined) return answer(ruleset, rollout, rollout.stable, 'no-unit', rule.name, false, undefined)
     return answer(ruleset, rollout, drawn(serve, unit), rule.reason, rule.name, true, unit)
   }
   for (const cohort of rollout.cohorts) {
-    if (!ruleset.cohorts.has(cohort, unit, attributes)) continue
-    const variant = rollout.arms === undefined || unit === undefined ? rollout.canary : drawn(rollout.arms, unit)
-    return answer(ruleset, rollout, variant, 'cohort', undefined, false, unit)
+    if (!isMember(cohort, unit, attributes)) continue
+    const arm = unit === undefined ? rollout.canary : canaryOf(rollout, unit)
+    return answer(ruleset, rollout, arm, 'cohort', undefined, false, unit)
   }
   return undefined
 }
 
-function drawn(split: Split, unit: string): string {
+function canaryOf(rollout: CompiledRollout, unit: string): Arm {
+  return rollout.split === undefined ? rollout.canary : drawn(rollout.split, unit)
+}
+
+function drawn(split: Split, unit: string): Arm {
   const bucket = bucketOf(saltedHash(split.salt, unit))
-  for (let i = 0; i < split.bounds.length; i++)
-    if (bucket < (split.bounds[i] as number)) return split.names[i] as string
-  return 'stable'
+  const last = split.arms.length - 1
+  for (let i = 0; i < last; i++) if (bucket < (split.bounds[i] as number)) return split.arms[i] as Arm
+  return split.arms[last] as Arm
 }
 
 function asUnit(value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value
-  return typeof value === 'number' && Number.isFinite(value) ? String(value) : undefined
+  return (typeof value === 'number' && Number.isFinite(value)) || typeof value === 'bigint' ? String(value) : undefined
 }
 
 /** What is assigned: the id, the attribute that the rollout names, or the anonymous id in place of a missing one. */
 function unitOf(rollout: CompiledRollout, user: User | undefined): string | undefined {
-  if (typeof user === 'string') return rollout.unit === undefined ? asUnit(user) : undefined
+  if (typeof user === 'string') return rollout.unit === undefined && user !== '' ? user : undefined
   if (typeof user !== 'object' || user === null) return undefined
-  const own = rollout.unit === undefined ? user.id : rollout.unit(user)
-  return asUnit(own) ?? asUnit(user.anonymousId)
+  try {
+    return asUnit(rollout.unit === undefined ? user.id : rollout.unit(user)) ?? asUnit(user.anonymousId)
+  } catch {
+    // An id that throws when read is none.
+    return undefined
+  }
 }
 
 function attributesOf(user: User | undefined): Attributes {
@@ -107,7 +96,7 @@ function attributesOf(user: User | undefined): Attributes {
 function answer(
   ruleset: CompiledRuleset,
   rollout: CompiledRollout,
-  variant: string,
+  arm: Arm,
   reason: Reason,
   rule: string | undefined,
   randomised: boolean,
@@ -115,8 +104,8 @@ function answer(
 ): Decision {
   return {
     rollout: rollout.key,
-    variant,
-    payload: rollout.payloads.get(variant),
+    variant: arm.name,
+    payload: arm.payload,
     reason,
     rule,
     stage: rollout.source.stage,

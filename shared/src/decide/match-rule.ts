@@ -1,4 +1,11 @@
-import { type Attributes, type CohortIndex, compileCondition, compileValueTest, type Rule } from '../rules/index.ts'
+import {
+  type Attributes,
+  type ConditionScope,
+  compileCondition,
+  compileValueTest,
+  isMember,
+  type Rule,
+} from '../rules/index.ts'
 import type { DecideContext, HeadersLike } from './decision.ts'
 
 /** Whether a rule applies to a user in a context. */
@@ -8,56 +15,73 @@ export type RuleMatch = (
   context: DecideContext | undefined,
 ) => boolean
 
-type HeaderValue = string | readonly string[] | undefined | null
+type ValueTest = (value: unknown) => boolean
 
 /** Reads a header by its lower-case name, however the caller spelled it. */
-function readHeader(headers: HeadersLike, lowerName: string): HeaderValue {
+function readHeader(headers: HeadersLike, lowerName: string): unknown {
   const get: unknown = Reflect.get(headers, 'get')
   if (typeof get === 'function') return (headers as { get(name: string): string | null }).get(lowerName)
-  const record = headers as { readonly [name: string]: string | readonly string[] | undefined }
+  const record = headers as { readonly [name: string]: unknown }
   if (Object.hasOwn(record, lowerName)) return record[lowerName]
-  for (const name of Object.keys(record)) if (name.toLowerCase() === lowerName) return record[name]
+  for (const name in record) {
+    if (name.length === lowerName.length && name.toLowerCase() === lowerName && Object.hasOwn(record, name))
+      return record[name]
+  }
   return undefined
 }
 
-function valueTest(rule: {
-  readonly values?: readonly string[]
-  readonly condition?: object
-}): ((value: string) => boolean) | undefined {
+function valueTest(rule: Extract<Rule, { header: string } | { cookie: string }>): ValueTest | undefined {
   if (rule.values !== undefined) {
-    const values = new Set(rule.values)
+    const values = new Set<unknown>(rule.values)
     return (value) => values.has(value)
   }
   if (rule.condition === undefined) return () => true
-  return compileValueTest(rule.condition as never, { inCohort: () => false })
+  return compileValueTest(rule.condition)
 }
 
-/** Compiles the matcher of a rule; `undefined` where it uses an operator this version does not know. */
-export function compileMatch(rule: Rule, cohorts: CohortIndex): RuleMatch | undefined {
-  if ('cohort' in rule) {
-    const { cohort } = rule
-    return (attributes, unit) => cohorts.has(cohort, unit, attributes)
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+function matchHeader(name: string, test: ValueTest): RuleMatch {
+  return (_attributes, _unit, context) => {
+    const headers = context?.headers
+    if (!isObject(headers)) return false
+    const value = readHeader(headers, name)
+    if (typeof value === 'string') return test(value)
+    if (!Array.isArray(value)) return false
+    for (const item of value) if (typeof item === 'string' && test(item)) return true
+    return false
   }
-  if ('when' in rule) {
-    const predicate = compileCondition(rule.when, cohorts)
-    return predicate && ((attributes) => predicate(attributes))
-  }
-  const test = valueTest(rule)
-  if (test === undefined) return undefined
-  if ('header' in rule) {
-    const name = rule.header.toLowerCase()
-    return (_attributes, _unit, context) => {
-      if (context?.headers === undefined || context.headers === null) return false
-      const value = readHeader(context.headers, name)
-      if (typeof value === 'string') return test(value)
-      return Array.isArray(value) && value.some((item) => typeof item === 'string' && test(item))
-    }
-  }
-  const name = rule.cookie
+}
+
+function matchCookie(name: string, test: ValueTest): RuleMatch {
   return (_attributes, _unit, context) => {
     const cookies = context?.cookies
-    if (cookies === undefined || cookies === null || !Object.hasOwn(cookies, name)) return false
+    if (!isObject(cookies) || !Object.hasOwn(cookies, name)) return false
     const value = cookies[name]
     return typeof value === 'string' && test(value)
   }
+}
+
+/** Headers and cookies that throw when they are read do not match. */
+const guarded =
+  (match: RuleMatch): RuleMatch =>
+  (attributes, unit, context) => {
+    try {
+      return match(attributes, unit, context)
+    } catch {
+      return false
+    }
+  }
+
+/** Compiles the matcher of a rule; `undefined` where it uses an operator this version does not know. */
+export function compileMatch(rule: Rule, scope: ConditionScope): RuleMatch | undefined {
+  if ('cohort' in rule) {
+    const cohort = scope.cohort(rule.cohort)
+    if (cohort === undefined) return () => false
+    return (attributes, unit) => isMember(cohort, unit, attributes)
+  }
+  if ('when' in rule) return compileCondition(rule.when, scope)
+  const test = valueTest(rule)
+  if (test === undefined) return undefined
+  return guarded('header' in rule ? matchHeader(rule.header.toLowerCase(), test) : matchCookie(rule.cookie, test))
 }

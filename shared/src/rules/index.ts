@@ -1,5 +1,6 @@
 export { type Attributes, compilePath } from './attributes.ts'
-export { type CohortIndex, createCohortIndex } from './cohorts.ts'
+export { type Cohort, isMember } from './cohort.ts'
+export { type CohortIndex, createCohortIndex, recordUses, sameUses } from './cohort-index.ts'
 export { type ConditionScope, compileCondition, compileValueTest, type Predicate } from './condition.ts'
 export type {
   Condition,

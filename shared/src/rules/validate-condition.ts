@@ -1,5 +1,5 @@
 import type { Issue } from '../base/index.ts'
-import { fieldOperators, isOperators } from './condition.ts'
+import { fieldOperators, groupOperators, isOperators } from './condition.ts'
 import { nearest } from './nearest.ts'
 import { regexFault } from './regex-safety.ts'
 
@@ -18,10 +18,14 @@ export function validateCondition(value: unknown, path: string): Issue[] {
   return walk.issues
 }
 
-/** The same for operators (or a plain value) applied to one value, such as a header's. */
+/** The same for operators applied to one value outside the user, such as a header's: cohorts mean nothing there. */
 export function validateValueTest(value: unknown, path: string): Issue[] {
+  if (!isOperators(value)) return [{ path, message: 'must be an object of operators such as { "$regex": "^v2" }' }]
   const walk: Walk = { issues: [], nodes: 0 }
   checkField(value, path, 0, walk)
+  if (walk.issues.length === 0 && cohortsInCondition(value).length > 0) {
+    add(walk, path, 'asks for a cohort, which holds users; write a rule with cohort instead')
+  }
   return walk.issues
 }
 
@@ -63,20 +67,47 @@ function checkEntry(key: string, expected: unknown, path: string, depth: number,
   if (key.startsWith('$') && fieldOperators.includes(key)) {
     return add(walk, path, `${key} tests an attribute: write { "attribute": { "${key}": … } }`)
   }
-  if (key === '') return add(walk, path, 'names no attribute')
+  if (key.startsWith('$') && !isOperators(expected)) {
+    const meant = nearest(key, [...groupOperators, ...fieldOperators])
+    return add(walk, path, `${key} is no operator${meant === undefined ? '' : `; did you mean ${meant}?`}`)
+  }
+  if (key.split('.').includes(''))
+    return add(walk, path, 'names no attribute; write names with single dots between them')
   checkField(expected, path, depth + 1, walk)
 }
 
 function checkField(expected: unknown, path: string, depth: number, walk: Walk): void {
+  if (!isOperators(expected)) return checkPlain(expected, path, depth, walk)
   if (!enter(path, depth, walk)) return
-  if (expected === undefined || (typeof expected === 'number' && !Number.isFinite(expected)))
-    return add(walk, path, 'must be a JSON value')
-  if (!isRecord(expected)) return
-  const operators = Object.keys(expected).filter((key) => key.startsWith('$'))
-  if (operators.length === 0) return
-  if (!isOperators(expected)) return add(walk, path, 'mixes operators with plain fields; put the operators alone')
-  for (const name of operators) checkOperator(name, expected[name], `${path}.${name}`, depth + 1, walk)
+  for (const [name, operand] of Object.entries(expected))
+    checkOperator(name, operand, `${path}.${name}`, depth + 1, walk)
 }
+
+/** A value to be equal to. */
+function checkPlain(expected: unknown, path: string, depth: number, walk: Walk): void {
+  if (!enter(path, depth, walk)) return
+  if (!isJson(expected)) return add(walk, path, 'must be a JSON value')
+  if (Array.isArray(expected)) {
+    expected.forEach((item, i) => {
+      checkPlain(item, `${path}[${i}]`, depth + 1, walk)
+    })
+  } else if (isRecord(expected)) {
+    for (const [key, inner] of Object.entries(expected)) {
+      if (key.startsWith('$')) return add(walk, path, 'mixes operators with plain fields; put the operators alone')
+      if (isOperators(inner)) {
+        return add(
+          walk,
+          `${path}.${key}`,
+          'has operators inside a plain value; write a dotted path: { "a.b": { "$gt": 1 } }',
+        )
+      }
+      checkPlain(inner, `${path}.${key}`, depth + 1, walk)
+    }
+  }
+}
+
+const isJson = (value: unknown): boolean =>
+  value === null || ['string', 'boolean', 'object'].includes(typeof value) || Number.isFinite(value)
 
 const types = ['string', 'number', 'boolean', 'array', 'object', 'null']
 const isScalar = (value: unknown): boolean =>
@@ -88,9 +119,20 @@ function checkOperator(name: string, operand: unknown, path: string, depth: numb
     return add(walk, path, `${name} is no operator${meant === undefined ? '' : `; did you mean ${meant}?`}`)
   }
   switch (name) {
+    case '$eq':
+    case '$ne':
+      return checkPlain(operand, path, depth, walk)
     case '$not':
-    case '$size':
       return checkField(operand, path, depth, walk)
+    case '$size':
+      if (isOperators(operand) || (Number.isSafeInteger(operand) && Number(operand) >= 0))
+        return checkField(operand, path, depth, walk)
+      return add(walk, path, 'must be a whole number, or operators on one such as { "$gt": 2 }')
+    case '$in':
+    case '$nin':
+    case '$ini':
+    case '$nini':
+      return checkList(operand, path, depth, walk)
     case '$elemMatch':
       return isOperators(operand) ? checkField(operand, path, depth, walk) : checkGroup(operand, path, depth, walk)
     case '$all':
@@ -110,12 +152,18 @@ function checkAll(operand: unknown, path: string, depth: number, walk: Walk): vo
   })
 }
 
-const isList = (operand: unknown): string | undefined => {
-  if (!Array.isArray(operand)) return 'must be a list'
-  return operand.length > conditionLimits.listItems
-    ? `has more than ${conditionLimits.listItems} items; use a cohort with members`
-    : undefined
+function checkList(operand: unknown, path: string, depth: number, walk: Walk): void {
+  if (!Array.isArray(operand)) return add(walk, path, 'must be a list')
+  const { listItems } = conditionLimits
+  if (operand.length > listItems) {
+    return add(walk, path, `has ${operand.length} items, more than ${listItems}; use a cohort with members`)
+  }
+  operand.forEach((item, i) => {
+    // Texts and numbers, of which a list may have thousands, are not parts of their own.
+    if (!isScalar(item)) checkPlain(item, `${path}[${i}]`, depth, walk)
+  })
 }
+
 const isPattern =
   (insensitive: boolean) =>
   (operand: unknown): string | undefined =>
@@ -123,13 +171,14 @@ const isPattern =
 const isCohort = (operand: unknown): string | undefined =>
   typeof operand === 'string' && operand !== '' ? undefined : 'must be the key of a cohort'
 const isVersion = (operand: unknown): string | undefined =>
-  typeof operand === 'string' && /^v?\d/.test(operand) ? undefined : 'must be a version such as "2.1.0"'
+  typeof operand === 'string' && /^v?\d/.test(operand) && operand.length <= 128
+    ? undefined
+    : 'must be a version such as "2.1.0"'
 const isOrdered = (operand: unknown): string | undefined =>
   isScalar(operand) ? undefined : 'must be a number or a text'
 
 /** What an operator asks of its operand. */
 const operandChecks: { readonly [name: string]: (operand: unknown) => string | undefined } = {
-  ...Object.fromEntries(['$in', '$nin', '$ini', '$nini'].map((name) => [name, isList])),
   ...Object.fromEntries(['$gt', '$gte', '$lt', '$lte'].map((name) => [name, isOrdered])),
   ...Object.fromEntries(['$veq', '$vne', '$vgt', '$vgte', '$vlt', '$vlte'].map((name) => [name, isVersion])),
   $exists: (operand) => (typeof operand === 'boolean' ? undefined : 'must be true or false'),
@@ -141,14 +190,14 @@ const operandChecks: { readonly [name: string]: (operand: unknown) => string | u
 }
 
 function operandFault(name: string, operand: unknown): string | undefined {
-  return operandChecks[name]?.(operand) ?? (operand === undefined ? 'must be a JSON value' : undefined)
+  return operandChecks[name]?.(operand)
 }
 
 /** Keys of the cohorts that a condition refers to. */
 export function cohortsInCondition(value: unknown): readonly string[] {
   const found = new Set<string>()
   const visit = (node: unknown, depth: number): void => {
-    if (typeof node !== 'object' || node === null || depth > 2 * conditionLimits.depth) return
+    if (typeof node !== 'object' || node === null || depth > 4 * conditionLimits.depth) return
     for (const [key, inner] of Object.entries(node)) {
       if ((key === '$inGroup' || key === '$notInGroup') && typeof inner === 'string') found.add(inner)
       else visit(inner, depth + 1)

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest'
+import type { Rule, Ruleset, RulesetRollout } from '../rules/index.ts'
+import { compileRuleset } from './compile.ts'
+import { decide } from './decide.ts'
+
+const rollout = (fields: Partial<RulesetRollout> = {}): RulesetRollout => ({
+  phase: 'running',
+  salt: '0123456789abcdef',
+  hash: 1,
+  epoch: 1,
+  stage: 'half',
+  weight: 0,
+  variants: [{ name: 'stable' }, { name: 'canary' }],
+  ...fields,
+})
+const ruleset = (rollouts: Ruleset['rollouts'], cohorts: Ruleset['cohorts'] = {}): Ruleset => ({
+  version: 1,
+  environment: 'production',
+  unitSalt: 'u',
+  rollouts,
+  cohorts,
+})
+const header: Rule = { name: 'qa', header: 'X-Canary', values: ['true'], serve: 'canary' }
+const hostile = new Proxy(
+  {},
+  {
+    get() {
+      throw new Error('no')
+    },
+    getOwnPropertyDescriptor() {
+      throw new Error('no')
+    },
+  },
+)
+
+describe('a user who cannot be read', () => {
+  const compiled = compileRuleset(
+    ruleset({
+      won: rollout({ phase: 'succeeded' }),
+      back: rollout({ phase: 'reverted' }),
+      ruled: rollout({ rules: [{ name: 'nl', when: { country: 'NL' }, serve: 'canary' }, header] }),
+    }),
+  )
+
+  it('still gets what everybody gets', () => {
+    expect(decide(compiled, 'won', hostile)).toMatchObject({ variant: 'canary', reason: 'phase' })
+    expect(decide(compiled, 'back', hostile)).toMatchObject({ variant: 'stable', reason: 'phase' })
+  })
+
+  it('is still met by a header', () => {
+    expect(decide(compiled, 'ruled', hostile, { headers: { 'x-canary': 'true' } })).toMatchObject({ reason: 'header' })
+    expect(decide(compiled, 'ruled', hostile)).toMatchObject({ variant: 'stable', reason: 'no-unit' })
+  })
+
+  it('keeps the split when only the headers cannot be read', () => {
+    for (const headers of [hostile, 'x-canary: true', 5, null, [], new Map([['x-canary', 5]])]) {
+      expect(decide(compiled, 'ruled', 'user-1', { headers: headers as never })).toMatchObject({ reason: 'split' })
+    }
+  })
+})
+
+describe('headers', () => {
+  const compiled = compileRuleset(ruleset({ r: rollout({ rules: [header] }) }))
+  it.each<[string, unknown]>([
+    ['as Node has them', { 'x-canary': 'true' }],
+    ['in any case', { 'X-CANARY': 'true' }],
+    ['given twice', { 'x-canary': ['false', 'true'] }],
+    ['of a Headers', new Headers({ 'X-Canary': 'true' })],
+    ['of a map', new Map([['x-canary', 'true']])],
+    ['without a prototype', Object.assign(Object.create(null), { 'X-Canary': 'true' })],
+  ])('%s are read', (_name, headers) => {
+    expect(decide(compiled, 'r', 'user-1', { headers: headers as never }).reason).toBe('header')
+  })
+
+  it('of the prototype are not', () => {
+    expect(decide(compiled, 'r', 'user-1', { headers: Object.create({ 'X-Canary': 'true' }) }).reason).toBe('split')
+  })
+})
+
+describe('a split inside a rule', () => {
+  it('is independent of the main split and of other rules', () => {
+    const fixed = (name: string): Rule => ({ name, when: {}, serve: { canary: 50, stable: 50 } })
+    const compiled = compileRuleset(
+      ruleset({
+        a: rollout({ rules: [fixed('a')] }),
+        b: rollout({ rules: [fixed('b')] }),
+        main: rollout({ weight: 50 }),
+      }),
+    )
+    const agree = (x: string, y: string): number => {
+      let same = 0
+      for (let i = 0; i < 10_000; i++) {
+        if (decide(compiled, x, `user-${i}`).variant === decide(compiled, y, `user-${i}`).variant) same++
+      }
+      return same
+    }
+    // Six standard errors of a fair coin.
+    for (const [x, y] of [
+      ['a', 'b'],
+      ['a', 'main'],
+      ['b', 'main'],
+    ] as const)
+      expect(Math.abs(agree(x, y) - 5000)).toBeLessThan(300)
+  })
+
+  it('with no shares at all is left out and counted', () => {
+    const compiled = compileRuleset(ruleset({ r: rollout({ rules: [{ name: 'x', when: {}, serve: {} }] }) }))
+    expect(compiled.unknownOperators).toBe(1)
+    expect(decide(compiled, 'r', 'user-1').reason).toBe('split')
+  })
+})
+
+describe('compiling again', () => {
+  const rollouts = {
+    staff: rollout({ rules: [{ name: 's', cohort: 'staff', serve: 'canary' }] }),
+    stage: rollout({ cohorts: ['beta'] }),
+    plain: rollout(),
+  }
+  const cohorts = { staff: { members: ['1'] }, beta: { members: ['2'] } }
+  const before = compileRuleset(ruleset(rollouts, cohorts))
+
+  it('takes over rollouts whose cohorts did not change', () => {
+    const after = compileRuleset(ruleset(rollouts, { ...cohorts, staff: { members: ['3'] } }), before)
+    expect(after.rollout('stage')).toBe(before.rollout('stage'))
+    expect(after.rollout('plain')).toBe(before.rollout('plain'))
+    expect(decide(after, 'staff', '3').variant).toBe('canary')
+    expect(decide(after, 'staff', '1').variant).toBe('stable')
+  })
+
+  it('meets a cohort that has come, and misses one that has gone', () => {
+    const without = compileRuleset(ruleset(rollouts, { staff: cohorts.staff }), before)
+    expect(decide(without, 'stage', '2').variant).toBe('stable')
+    expect(decide(compileRuleset(ruleset(rollouts, cohorts), without), 'stage', '2').variant).toBe('canary')
+  })
+})

@@ -1,0 +1,84 @@
+import type { Cohort } from './cohort.ts'
+import { type ConditionScope, compileCondition } from './condition.ts'
+import type { RulesetCohort } from './model.ts'
+import { Uncompilable } from './operators.ts'
+
+/** The cohorts of a ruleset, compiled. */
+export interface CohortIndex extends ConditionScope {
+  /** Cohorts whose condition this version makes no sense of. */
+  readonly unknownOperators: number
+}
+
+/**
+ * Compiles cohorts, those they refer to first. With `previous`, a cohort that is the same object and refers to the same ones is taken
+ * over. Cohorts that refer to each other in a circle, which the server refuses, count as not understood.
+ */
+export function createCohortIndex(
+  cohorts: { readonly [key: string]: RulesetCohort },
+  previous?: CohortIndex,
+): CohortIndex {
+  const compiled = new Map<string, Cohort>()
+  const underway = new Set<string>()
+
+  function find(key: string): Cohort | undefined {
+    const known = compiled.get(key)
+    if (known !== undefined || !Object.hasOwn(cohorts, key)) return known
+    if (underway.has(key)) throw new Uncompilable(`cohort ${key} refers to itself`)
+    underway.add(key)
+    try {
+      const source = cohorts[key] as RulesetCohort
+      const made = taken(previous?.cohort(key), source) ?? compileCohort(source, find)
+      compiled.set(key, made)
+      return made
+    } finally {
+      underway.delete(key)
+    }
+  }
+
+  /** The compiled cohort of before, where nothing it depends on has changed. */
+  function taken(before: Cohort | undefined, source: RulesetCohort): Cohort | undefined {
+    return before?.source === source && sameUses(before.uses, find) ? before : undefined
+  }
+
+  let unknown = 0
+  for (const key of Object.keys(cohorts)) if (find(key)?.understood === false) unknown++
+  return { cohort: (key) => compiled.get(key), unknownOperators: unknown }
+}
+
+function compileCohort(source: RulesetCohort, find: ConditionScope['cohort']): Cohort {
+  const { scope, uses } = recordUses(find)
+  const when = source.when === undefined ? undefined : compileCondition(source.when, scope)
+  return {
+    source,
+    members: source.members === undefined ? undefined : new Set<unknown>(source.members),
+    when,
+    understood: (source.when === undefined) === (when === undefined),
+    uses,
+  }
+}
+
+/** A scope that remembers what was asked of it. */
+export function recordUses(find: ConditionScope['cohort']): {
+  readonly scope: ConditionScope
+  readonly uses: ReadonlyMap<string, Cohort | undefined>
+} {
+  const uses = new Map<string, Cohort | undefined>()
+  const cohort = (key: string): Cohort | undefined => {
+    // Asked for, even where the answer is that it refers to itself.
+    uses.set(key, undefined)
+    const found = find(key)
+    uses.set(key, found)
+    return found
+  }
+  return { scope: { cohort }, uses }
+}
+
+/** Whether all cohorts that were asked for are still the same. */
+export function sameUses(uses: ReadonlyMap<string, Cohort | undefined>, find: ConditionScope['cohort']): boolean {
+  try {
+    for (const [key, cohort] of uses) if (find(key) !== cohort) return false
+    return true
+  } catch {
+    return false
+  }
+}
