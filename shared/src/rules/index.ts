@@ -16,5 +16,6 @@ export type {
 export { phases } from './model.ts'
 export { nearest } from './nearest.ts'
 export { sameJson } from './operators.ts'
+export { validateCohort, validateCohortGraph } from './validate-cohort.ts'
 export { cohortsInCondition, conditionLimits, validateCondition, validateValueTest } from './validate-condition.ts'
-export { type RuleScope, validateCohortGraph, validateRules } from './validate-rules.ts'
+export { type RuleScope, validateRules } from './validate-rules.ts'

@@ -1,5 +1,4 @@
 import type { Issue } from '../base/index.ts'
-import type { RulesetCohort } from './model.ts'
 import { nearest } from './nearest.ts'
 import { cohortsInCondition, validateCondition, validateValueTest } from './validate-condition.ts'
 
@@ -14,6 +13,9 @@ const fields = ['name', 'serve', 'values', 'condition', ...matchers]
 
 const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Values that one rule may list; a longer list is a cohort's business. */
+const valuesLimit = 1000
 
 const isName = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= 128
 
@@ -85,15 +87,23 @@ function matcherIssues(
     ]
   }
   const issues: Issue[] = []
-  if (!isName(rule[matcher])) issues.push({ path: `${path}.${matcher}`, message: `must be the name of a ${matcher}` })
+  // RFC 9110, section 5.6.2: names of headers and cookies are tokens; another name could never be met.
+  if (!isName(rule[matcher]) || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(rule[matcher])) {
+    issues.push({ path: `${path}.${matcher}`, message: `must be the name of a ${matcher}: letters, digits and -_.` })
+  }
   if (rule.values !== undefined && rule.condition !== undefined) {
     issues.push({ path, message: 'has both values and condition; keep one' })
   }
   if (
     rule.values !== undefined &&
-    !(Array.isArray(rule.values) && rule.values.length > 0 && rule.values.every((value) => typeof value === 'string'))
+    !(
+      Array.isArray(rule.values) &&
+      rule.values.length > 0 &&
+      rule.values.length <= valuesLimit &&
+      rule.values.every((value) => typeof value === 'string')
+    )
   ) {
-    issues.push({ path: `${path}.values`, message: 'must be a list of at least one text' })
+    issues.push({ path: `${path}.values`, message: `must be a list of 1 to ${valuesLimit} texts` })
   }
   if (rule.condition !== undefined) issues.push(...validateValueTest(rule.condition, `${path}.condition`))
   return issues
@@ -139,25 +149,5 @@ function serveIssues(serve: unknown, scope: RuleScope, path: string): Issue[] {
   if (issues.length === 0 && thousandths !== 100_000) {
     issues.push({ path, message: `the shares add up to ${thousandths / 1000}, not to 100` })
   }
-  return issues
-}
-
-/** Cycles and dangling references among cohorts. */
-export function validateCohortGraph(cohorts: { readonly [key: string]: RulesetCohort }): Issue[] {
-  const issues: Issue[] = []
-  const finished = new Set<string>()
-  const visit = (key: string, trail: readonly string[]): void => {
-    if (finished.has(key)) return
-    if (trail.includes(key)) {
-      issues.push({ path: `${trail[0]}.when`, message: `refers to itself: ${[...trail, key].join(' → ')}` })
-      return
-    }
-    for (const other of cohortsInCondition(cohorts[key]?.when)) {
-      if (!Object.hasOwn(cohorts, other)) issues.push({ path: `${key}.when`, message: `there is no cohort "${other}"` })
-      else visit(other, [...trail, key])
-    }
-    finished.add(key)
-  }
-  for (const key of Object.keys(cohorts)) visit(key, [])
   return issues
 }

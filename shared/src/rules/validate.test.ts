@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { isMember } from './cohort.ts'
 import { createCohortIndex } from './cohort-index.ts'
 import { compileCondition } from './condition.ts'
-import type { Condition } from './model.ts'
+import type { Condition, RulesetCohort } from './model.ts'
+import { validateCohort, validateCohortGraph } from './validate-cohort.ts'
 import { validateCondition } from './validate-condition.ts'
-import { validateCohortGraph, validateRules } from './validate-rules.ts'
+import { validateRules } from './validate-rules.ts'
 
 const scope = { variants: ['stable', 'canary'], cohorts: ['beta', 'internal'] }
 const nobody = createCohortIndex({})
@@ -29,6 +30,14 @@ describe('conditions that are refused', () => {
     [{ a: { $type: 'text' } }, 'when.a.$type', 'must be one of string, number, boolean, array, object, null'],
     [{ a: { $vgt: 'new' } }, 'when.a.$vgt', 'must be a version such as "2.1.0"'],
     [{ a: { $inGroup: 5 } }, 'when.a.$inGroup', 'must be the key of a cohort'],
+    [{ $an: [{ a: 1 }] }, 'when.$an', '$an is no operator; did you mean $and?'],
+    [
+      { a: { b: { $gt: 1 } } },
+      'when.a.b',
+      'has operators inside a plain value; write a dotted path: { "a.b": { "$gt": 1 } }',
+    ],
+    [{ 'a..b': 1 }, 'when.a..b', 'names no attribute; write names with single dots between them'],
+    [{ a: { $size: 'two' } }, 'when.a.$size', 'must be a whole number, or operators on one such as { "$gt": 2 }'],
   ])('%j', (condition, path, message) => {
     expect(validateCondition(condition, 'when')).toEqual([{ path, message }])
   })
@@ -37,6 +46,19 @@ describe('conditions that are refused', () => {
     let condition: unknown = { a: 1 }
     for (let i = 0; i < 5000; i++) condition = { $not: condition }
     expect(validateCondition(condition, 'when')[0]?.message).toMatch(/nested deeper/)
+    let plain: unknown = 1
+    for (let i = 0; i < 5000; i++) plain = [plain]
+    for (const operand of [plain, { $eq: plain }, { $in: [plain] }, { $all: [plain] }])
+      expect(validateCondition({ a: operand }, 'when')[0]?.message).toMatch(/nested deeper/)
+  })
+
+  it('for their size', () => {
+    const parts = Array.from({ length: 3000 }, (_, i) => ({ a: i }))
+    expect(validateCondition({ $or: parts }, 'when')[0]?.message).toMatch(/more than 2000 parts/)
+    expect(validateCondition({ a: { $in: Array.from({ length: 10_001 }, String) } }, 'when')[0]?.message).toMatch(
+      /more than 10000/,
+    )
+    expect(validateCondition({ a: { $in: Array.from({ length: 10_000 }, String) } }, 'when')).toEqual([])
   })
 })
 
@@ -135,6 +157,22 @@ describe('rules', () => {
     expect(validateRules([rule], scope, 'rules')).toEqual([{ path, message }])
   })
 
+  it.each<[string, object, string]>([
+    ['a header no request can have', { header: 'x canary:' }, 'rules[0].header'],
+    ['too many values', { header: 'a', values: Array.from({ length: 1001 }, String) }, 'rules[0].values'],
+    ['a plain condition on a header', { header: 'a', condition: { plan: 'beta' } }, 'rules[0].condition'],
+    ['a cohort of a header', { header: 'a', condition: { $inGroup: 'beta' } }, 'rules[0].condition'],
+    [
+      'a cohort that is not there, deep inside',
+      { when: { $and: [{ $not: { id: { $inGroup: 'gone' } } }] } },
+      'rules[0].when',
+    ],
+  ])('with %s are refused there', (_name, fields, path) => {
+    expect(
+      validateRules([{ name: 'x', serve: 'canary', ...fields }], scope, 'rules').map((issue) => issue.path),
+    ).toEqual([path])
+  })
+
   it('have names of their own', () => {
     const rule = { name: 'x', header: 'a', serve: 'canary' }
     expect(validateRules([rule, rule], scope, 'rules')[0]?.path).toBe('rules[1].name')
@@ -142,6 +180,28 @@ describe('rules', () => {
 })
 
 describe('cohorts', () => {
+  it.each<[unknown, string]>([
+    [[], 'cohort'],
+    [{}, 'cohort'],
+    [{ when: { a: { $gt: [] } } }, 'cohort.when.a.$gt'],
+    [{ members: 'user-1' }, 'cohort.members'],
+    [{ members: ['user-1', ''] }, 'cohort.members[1]'],
+  ])('such as %j are refused', (cohort, path) => {
+    expect(validateCohort(cohort, 'cohort').map((issue) => issue.path)).toEqual([path])
+  })
+
+  it('in a chain without measure are refused, not followed', () => {
+    const chain = Array.from({ length: 20_000 }, (_, i): [string, RulesetCohort] => [
+      `c${i}`,
+      { when: { x: { $inGroup: `c${i + 1}` } } },
+    ])
+    const message = 'refers to cohorts through more than 16 others'
+    expect(validateCohortGraph(Object.fromEntries(chain))).toEqual([{ path: 'c0.when', message }])
+    const backwards = Object.fromEntries([['c20000', {}], ...chain.toReversed()] as [string, RulesetCohort][])
+    expect(validateCohortGraph(backwards)).toEqual([{ path: 'c19983.when', message }])
+    expect(typeof createCohortIndex(Object.fromEntries(chain)).unknownOperators).toBe('number')
+  })
+
   it('may refer to each other, but not in a circle, nor to nothing', () => {
     expect(validateCohortGraph({ a: { when: { x: { $inGroup: 'b' } } }, b: { members: ['1'] } })).toEqual([])
     expect(
