@@ -89,7 +89,10 @@ export async function gatherFacts(
   return { rollouts, requests: load.requests, failedBecauseOfPipit: load.failedOtherwise }
 }
 
-const seconds = (ms: number | undefined): string => (ms === undefined ? '–' : `${(ms / 1000).toFixed(1)} s`)
+const seconds = (ms: number | undefined): string => {
+  if (ms === undefined) return '–'
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
+}
 
 /** Within four standard errors of a fair draw at the weight: for a share of users seen, not of traffic. */
 function splitHolds(fact: Fact): boolean {
