@@ -1,38 +1,55 @@
 import { readFileSync } from 'node:fs'
-import { type Condition, compileCondition, createCohortIndex, validateCondition } from '@pipit/shared/rules'
+import {
+  type Condition,
+  compileCondition,
+  createCohortIndex,
+  type RulesetCohort,
+  validateCondition,
+} from '@pipit/shared/rules'
 import { describe, expect, it } from 'vitest'
 
-interface OutsideCase {
+interface Case {
   readonly name: string
-  readonly category: string
   readonly condition: Condition
   readonly attributes: { readonly [name: string]: unknown }
-  readonly cohorts: { readonly [key: string]: readonly unknown[] } | null
+  readonly cohorts?: { readonly [key: string]: RulesetCohort }
   readonly expected: boolean
 }
 
-/** From growthbook/growthbook, MIT (shared/spec/licences): saved groups are cohorts here. */
-const outside = JSON.parse(
-  readFileSync(new URL('../../shared/spec/conditions-outside.json', import.meta.url), 'utf8'),
-) as {
-  readonly cases: readonly OutsideCase[]
+interface OutsideCase extends Omit<Case, 'cohorts'> {
+  readonly category: string
+  readonly cohorts: { readonly [key: string]: readonly unknown[] } | null
 }
 
-describe('conditions', () => {
-  it.each(outside.cases.map((item) => [`${item.category}: ${item.name}`, item] as const))(
-    'outside case %s',
-    (_name, item) => {
-      const cohorts = Object.fromEntries(
-        Object.entries(item.cohorts ?? {}).map(([key, members]) => [key, { members: members.map(String) }]),
-      )
-      const predicate = compileCondition(item.condition, createCohortIndex(cohorts))
-      // A condition with an operator that is not known does not match.
-      expect(predicate?.(item.attributes) ?? false).toBe(item.expected)
-    },
-  )
+const read = (file: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../../shared/spec/${file}`, import.meta.url), 'utf8'))
 
-  it('holds no outside case wrong', () => {
-    expect(outside.cases).toHaveLength(125)
+const own = read('conditions.json') as { readonly specVersion: number; readonly cases: readonly Case[] }
+/** From growthbook/growthbook, MIT (shared/spec/licences): saved groups are cohorts here. None is held wrong. */
+const outside = read('conditions-outside.json') as { readonly cases: readonly OutsideCase[] }
+
+const cases: readonly Case[] = [
+  ...own.cases,
+  ...outside.cases.map(({ category, name, condition, attributes, cohorts, expected }) => ({
+    name: `outside, ${category}: ${name}`,
+    condition,
+    attributes,
+    // Members come as they are there, numbers among them.
+    cohorts: Object.fromEntries(
+      Object.entries(cohorts ?? {}).map(([key, members]) => [key, { members: members as readonly string[] }]),
+    ),
+    expected,
+  })),
+]
+
+describe('conditions', () => {
+  it.each(cases.map((item) => [item.name, item] as const))('golden case: %s', (_name, item) => {
+    const predicate = compileCondition(item.condition, createCohortIndex(item.cohorts ?? {}))
+    expect(predicate?.(item.attributes) ?? false).toBe(item.expected)
+  })
+
+  it('has all cases of this version', () => {
+    expect([own.specVersion, own.cases.length > 100, outside.cases.length]).toEqual([1, true, 125])
   })
 
   it('says of a condition with an unknown operator where it is and what was meant', () => {
