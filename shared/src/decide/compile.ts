@@ -40,6 +40,8 @@ export interface CompiledRule {
 export interface CompiledRollout {
   readonly key: string
   readonly source: RulesetRollout
+  readonly stage: string | undefined
+  readonly epoch: number
   /** True in phases in which people are being decided on. */
   readonly deciding: boolean
   /** What everybody gets in the other phases. */
@@ -126,6 +128,8 @@ function compileRollout(key: string, source: RulesetRollout, index: CohortIndex)
   return {
     key,
     source,
+    stage: source.stage,
+    epoch: source.epoch,
     deciding: decidingPhases.has(source.phase),
     fixed: source.phase !== 'succeeded' ? stable : source.winner === undefined ? canary : arm(source.winner),
     rules,

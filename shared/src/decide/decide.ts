@@ -21,7 +21,7 @@ export function decide(
   if (ruleset === undefined) return nowhere(key, 'not-ready', 0)
   const rollout = ruleset.rollout(key)
   if (rollout === undefined) return nowhere(key, 'unknown-rollout', ruleset.version)
-  const unit = unitOf(rollout, user)
+  const unit = typeof user === 'string' ? unitOfText(rollout, user) : unitOf(rollout, user)
   if (!rollout.deciding) return answer(ruleset, rollout, rollout.fixed, 'phase', undefined, false, unit)
   if (forcedStable !== undefined) return answer(ruleset, rollout, rollout.stable, forcedStable, undefined, false, unit)
   if (unit !== undefined && rollout.overrides !== undefined) {
@@ -76,9 +76,13 @@ function asUnit(value: unknown): string | undefined {
   return (typeof value === 'number' && Number.isFinite(value)) || typeof value === 'bigint' ? String(value) : undefined
 }
 
+/** A text is an id: where another attribute is assigned it says nothing. */
+function unitOfText(rollout: CompiledRollout, user: string): string | undefined {
+  return rollout.unit === undefined && user !== '' ? user : undefined
+}
+
 /** What is assigned: the id, the attribute that the rollout names, or the anonymous id in place of a missing one. */
 function unitOf(rollout: CompiledRollout, user: User | undefined): string | undefined {
-  if (typeof user === 'string') return rollout.unit === undefined && user !== '' ? user : undefined
   if (typeof user !== 'object' || user === null) return undefined
   try {
     return asUnit(rollout.unit === undefined ? user.id : rollout.unit(user)) ?? asUnit(user.anonymousId)
@@ -108,8 +112,8 @@ function answer(
     payload: arm.payload,
     reason,
     rule,
-    stage: rollout.source.stage,
-    epoch: rollout.source.epoch,
+    stage: rollout.stage,
+    epoch: rollout.epoch,
     version: ruleset.version,
     randomised,
     unit,
