@@ -1,0 +1,378 @@
+import { LatencySketch } from '@pipit/shared/sketch'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseRollout } from '../rollout/index.ts'
+import type { OutcomeDelta, RolloutRecord, Storage } from './ports.ts'
+
+/** How the suite gets a store. `reopen` closes it and opens the same data again; absent where data does not outlive the process. */
+export interface StorageUnderTest {
+  readonly storage: Storage
+  readonly reopen?: () => Promise<Storage>
+  readonly cleanUp: () => Promise<void>
+}
+
+const definition = (() => {
+  const parsed = parseRollout({ key: 'checkout', stages: [{ name: 'full', weight: 100 }] })
+  if (!parsed.ok) throw new Error('the suite has a wrong rollout')
+  return parsed.definition
+})()
+
+const record = (id: string, key: string, more: Partial<RolloutRecord> = {}): RolloutRecord => ({
+  id,
+  environment: 'production',
+  key,
+  definition,
+  state: { phase: 'draft' },
+  version: 1,
+  runEpoch: 0,
+  createdAt: 1,
+  updatedAt: 1,
+  ...more,
+})
+
+const delta = (more: Partial<OutcomeDelta> = {}): OutcomeDelta => ({
+  rolloutId: 'r1',
+  epoch: 1,
+  tick: 10,
+  variant: 'canary',
+  stratum: 'split',
+  thresholdsVersion: 1,
+  columns: 5,
+  rows: [3, 10, 2, 8, 1, 200, 5, 0, 5, 4],
+  ...more,
+})
+
+const unit = (n: number): string => n.toString(16).padStart(16, '0')
+const person = { kind: 'person', name: 'ada' } as const
+
+/** What every storage adapter promises; run on each. */
+export function describeStorage(name: string, open: () => Promise<StorageUnderTest>): void {
+  describe(`storage on ${name}`, () => {
+    let under: StorageUnderTest
+    let storage: Storage
+    beforeEach(async () => {
+      under = await open()
+      storage = under.storage
+      await storage.environments.insert({ name: 'production', unitSalt: 'salt', rulesetVersion: 1, createdAt: 1 })
+    })
+    afterEach(async () => {
+      await storage.close().catch(() => undefined)
+      await under.cleanUp()
+    })
+
+    it('rolls a transaction back as a whole', async () => {
+      const failed = storage.transaction(async (stores) => {
+        await stores.rollouts.insert(record('r1', 'checkout'))
+        await stores.environments.bump('production')
+        throw new Error('no')
+      })
+      await expect(failed).rejects.toThrow('no')
+      expect(await storage.rollouts.list('production')).toEqual([])
+      expect((await storage.environments.get('production'))?.rulesetVersion).toBe(1)
+    })
+
+    it('shows nobody what is not committed', async () => {
+      let seen: unknown
+      const reading: Promise<unknown>[] = []
+      await storage.transaction(async (stores) => {
+        await stores.rollouts.insert(record('r1', 'checkout'))
+        reading.push(
+          storage.rollouts.get('production', 'checkout').then((found) => {
+            seen = found
+          }),
+        )
+        await Promise.resolve()
+        expect(seen).toBeUndefined()
+        expect(await stores.rollouts.get('production', 'checkout')).toBeDefined()
+      })
+      await Promise.all(reading)
+      expect(await storage.rollouts.get('production', 'checkout')).toBeDefined()
+    })
+
+    it('runs transactions one after another', async () => {
+      const add = (): Promise<number> => storage.transaction((stores) => stores.environments.bump('production'))
+      expect((await Promise.all([add(), add(), add()])).sort()).toEqual([2, 3, 4])
+    })
+
+    it('keeps what was committed when it is opened again', async () => {
+      if (under.reopen === undefined) return
+      await storage.rollouts.insert(record('r1', 'checkout', { wakeAt: 5 }))
+      await storage.evidence.addOutcomes(delta())
+      storage = await under.reopen()
+      expect(await storage.rollouts.get('production', 'checkout')).toEqual(record('r1', 'checkout', { wakeAt: 5 }))
+      expect(await storage.evidence.totals('r1', 0)).toHaveLength(1)
+    })
+
+    it('writes a rollout only over the version that was seen', async () => {
+      expect(await storage.rollouts.insert(record('r1', 'checkout'))).toBe(true)
+      expect(await storage.rollouts.insert(record('r2', 'checkout'))).toBe(false)
+      expect(await storage.rollouts.update(record('r1', 'checkout', { version: 2 }), 1)).toBe(true)
+      expect(await storage.rollouts.update(record('r1', 'checkout', { version: 2, updatedAt: 9 }), 1)).toBe(false)
+      expect(await storage.rollouts.delete('r1', 1)).toBe(false)
+      expect((await storage.rollouts.getById('r1'))?.updatedAt).toBe(1)
+    })
+
+    it('knows who is due, and when the next one is', async () => {
+      await storage.rollouts.insert(record('r1', 'a', { wakeAt: 300 }))
+      await storage.rollouts.insert(record('r2', 'b', { wakeAt: 100 }))
+      await storage.rollouts.insert(record('r3', 'c'))
+      expect(await storage.rollouts.nextWakeAt()).toBe(100)
+      expect((await storage.rollouts.due(300, 10)).map(({ id }) => id)).toEqual(['r2', 'r1'])
+      expect((await storage.rollouts.due(300, 1)).map(({ id }) => id)).toEqual(['r2'])
+      await storage.rollouts.setWake('r2', undefined)
+      expect(await storage.rollouts.nextWakeAt()).toBe(300)
+      expect((await storage.rollouts.getById('r2'))?.version).toBe(1)
+    })
+
+    it('deletes a rollout with everything that is its own', async () => {
+      await storage.rollouts.insert(record('r1', 'checkout'))
+      await storage.evidence.addOutcomes(delta())
+      await storage.evidence.expose(
+        { rolloutId: 'r1', runEpoch: 1, epoch: 1, tick: 1, unit: unit(1), variant: 'canary', stratum: 'split', at: 1 },
+        ['m'],
+      )
+      await storage.judge.put({ rolloutId: 'r1', state: { judge: 'x' }, foldedTick: 1 })
+      await storage.history.append({
+        id: 'h1',
+        rolloutId: 'r1',
+        at: 1,
+        actor: person,
+        event: 'start',
+        summary: 's',
+        from: { phase: 'draft' },
+        to: { phase: 'running' },
+      })
+      expect(await storage.rollouts.delete('r1', 1)).toBe(true)
+      expect(await storage.evidence.totals('r1', 0)).toEqual([])
+      expect(await storage.evidence.buckets('r1', 0)).toEqual([])
+      expect(await storage.judge.get('r1')).toBeUndefined()
+      expect(await storage.history.list('r1', { limit: 10 })).toEqual([])
+    })
+
+    it('finds keys by their hash, and revokes each once', async () => {
+      const key = {
+        id: 'k1',
+        environment: 'production',
+        kind: 'srv',
+        name: 'n',
+        hash: 'abc',
+        hint: 'srv_',
+        createdAt: 1,
+      } as const
+      await storage.keys.insert(key)
+      expect(await storage.keys.findByHash('abc')).toEqual(key)
+      await storage.keys.touch('k1', 7)
+      expect(await storage.keys.revoke('k1', 8)).toBe(true)
+      expect(await storage.keys.revoke('k1', 9)).toBe(false)
+      expect(await storage.keys.list('production')).toEqual([{ ...key, lastUsedAt: 7, revokedAt: 8 }])
+    })
+
+    it('keeps cohorts and metrics apart, by version', async () => {
+      const cohort = {
+        environment: 'production',
+        key: 'beta',
+        definition: { key: 'beta', members: ['a'] },
+        version: 1,
+        updatedAt: 1,
+      }
+      expect(await storage.cohorts.insert(cohort)).toBe(true)
+      expect(await storage.cohorts.insert(cohort)).toBe(false)
+      expect(await storage.metrics.get('production', 'beta')).toBeUndefined()
+      expect(await storage.cohorts.update({ ...cohort, version: 2 }, 1)).toBe(true)
+      expect(await storage.cohorts.update({ ...cohort, version: 2 }, 1)).toBe(false)
+      expect(await storage.cohorts.delete('production', 'beta', 1)).toBe(false)
+      expect(await storage.cohorts.delete('production', 'beta', 2)).toBe(true)
+    })
+
+    it('lists history and audit newest first, within limits', async () => {
+      for (const at of [1, 2, 3]) {
+        await storage.history.append({
+          id: `h${at}`,
+          rolloutId: 'r1',
+          at,
+          actor: person,
+          event: 'e',
+          summary: 's',
+          from: { phase: 'draft' },
+          to: { phase: 'draft' },
+        })
+        await storage.audit.append({
+          id: `a${at}`,
+          at,
+          actor: person,
+          action: 'e',
+          target: `rollout:r${at}`,
+          ...(at === 3 ? {} : { environment: 'production' }),
+        })
+      }
+      expect((await storage.history.list('r1', { limit: 2 })).map(({ id }) => id)).toEqual(['h3', 'h2'])
+      expect((await storage.history.list('r1', { limit: 9, before: 3 })).map(({ id }) => id)).toEqual(['h2', 'h1'])
+      // What belongs to no environment is seen from each.
+      expect((await storage.audit.list({ environment: 'production', limit: 9 })).map(({ id }) => id)).toEqual([
+        'a3',
+        'a2',
+        'a1',
+      ])
+      expect((await storage.audit.list({ target: 'rollout:r2', limit: 9 })).map(({ id }) => id)).toEqual(['a2'])
+    })
+
+    it('hands out the outbox in order until each item is done', async () => {
+      const item = { environment: 'production', effect: { type: 'publish' }, createdAt: 1, attempts: 0 } as const
+      await storage.outbox.add({ ...item, id: 'o1', nextAttemptAt: 5 })
+      await storage.outbox.add({ ...item, id: 'o2', nextAttemptAt: 1, rolloutKey: 'checkout' })
+      expect(await storage.outbox.nextAttemptAt()).toBe(1)
+      expect((await storage.outbox.due(4, 10)).map(({ id }) => id)).toEqual(['o2'])
+      expect((await storage.outbox.due(5, 10)).map(({ id }) => id)).toEqual(['o1', 'o2'])
+      await storage.outbox.retry('o1', 50)
+      await storage.outbox.done('o2')
+      expect(await storage.outbox.due(50, 10)).toMatchObject([{ id: 'o1', attempts: 1, nextAttemptAt: 50 }])
+    })
+
+    it('remembers sequences and answers', async () => {
+      expect(await storage.reports.lastSeq('i')).toBe(0)
+      await storage.reports.setSeq('i', 4, 10)
+      await storage.reports.setSeq('i', 5, 20)
+      expect(await storage.reports.lastSeq('i')).toBe(5)
+      await storage.reports.prune(21)
+      expect(await storage.reports.lastSeq('i')).toBe(0)
+      await storage.idempotency.put('k', { fingerprint: 'f', status: 201, body: '{}' }, 10)
+      expect(await storage.idempotency.get('k')).toEqual({ fingerprint: 'f', status: 201, body: '{}' })
+      await storage.idempotency.prune(11)
+      expect(await storage.idempotency.get('k')).toBeUndefined()
+    })
+
+    it('adds outcomes up, all arms but stable as canary, forced ones apart', async () => {
+      await storage.evidence.addOutcomes(delta())
+      await storage.evidence.addOutcomes(delta({ variant: 'canary-b' }))
+      await storage.evidence.addOutcomes(delta({ variant: 'stable', rows: [0, 7, 1, 7, 2] }))
+      await storage.evidence.addOutcomes(delta({ stratum: 'forced', rows: [0, 3, 3, 0, 0] }))
+      await storage.evidence.addOutcomes(delta({ variant: 'stable', stratum: 'forced' }))
+      await storage.evidence.addOutcomes(delta({ tick: 11, rows: [9, 1, 0, 0, 0] }))
+      const ticks = await storage.evidence.ticks('r1', { fromEpoch: 1, after: 9, through: 10 })
+      expect(ticks).toMatchObject([
+        {
+          tick: 10,
+          epoch: 1,
+          thresholdsVersion: 1,
+          canary: { n: 30, failed: 4, timed: 26, over: [10] },
+          stable: { n: 7, failed: 1, timed: 7, over: [2] },
+          forcedCanary: { n: 3, failed: 3 },
+        },
+      ])
+      const [buckets] = await storage.evidence.buckets('r1', 1)
+      expect([
+        buckets?.canary.n[3],
+        buckets?.canary.n[9],
+        buckets?.canary.over[0]?.[200],
+        buckets?.stable.failed[0],
+      ]).toEqual([20, 1, 8, 1])
+      expect(await storage.evidence.ticks('r1', { fromEpoch: 2, after: 0, through: 99 })).toEqual([])
+    })
+
+    it('leaves exceedances of older limits aside, but not requests and failures', async () => {
+      await storage.evidence.addOutcomes(delta({ thresholdsVersion: 0, columns: 4, rows: [3, 10, 2, 10] }))
+      await storage.evidence.addOutcomes(delta({ rows: [3, 4, 1, 4, 2] }))
+      await storage.evidence.addOutcomes(delta({ thresholdsVersion: 0, columns: 4, rows: [3, 1, 0, 1] }))
+      const [tick] = await storage.evidence.ticks('r1', { fromEpoch: 1, after: 0, through: 99 })
+      expect(tick).toMatchObject({ thresholdsVersion: 1, canary: { n: 15, failed: 3, timed: 4, over: [2] } })
+      const [buckets] = await storage.evidence.buckets('r1', 1)
+      expect([
+        buckets?.canary.n[3],
+        buckets?.canary.failed[3],
+        buckets?.canary.timed[3],
+        buckets?.canary.over[0]?.[3],
+      ]).toEqual([15, 3, 4, 2])
+    })
+
+    it('merges latency sketches by arm', async () => {
+      const sketch = (ms: number): string => {
+        const made = new LatencySketch()
+        made.add(ms)
+        return made.encode()
+      }
+      const both = new LatencySketch()
+      both.add(5)
+      both.add(50)
+      await storage.evidence.addOutcomes(delta({ latency: sketch(5) }))
+      await storage.evidence.addOutcomes(delta({ variant: 'canary-b', latency: sketch(50) }))
+      expect(await storage.evidence.latency('r1', 1, 'canary')).toBe(both.encode())
+      expect(await storage.evidence.latency('r1', 1, 'stable')).toBeUndefined()
+    })
+
+    it('counts a unit once per epoch, and its conversion once per run, in the arm of its newest exposure', async () => {
+      const seen = {
+        rolloutId: 'r1',
+        runEpoch: 1,
+        epoch: 1,
+        tick: 10,
+        unit: unit(7),
+        variant: 'stable',
+        stratum: 'split',
+        at: 1000,
+      }
+      const bought = {
+        rolloutId: 'r1',
+        runEpoch: 1,
+        metric: 'purchase',
+        unit: unit(7),
+        tick: 12,
+        at: 200_000,
+        windowMs: 1_000_000,
+      }
+      const { evidence } = storage
+      expect(await evidence.convert(bought)).toBe('not-exposed')
+      expect(await evidence.expose(seen, ['purchase'])).toBe('first')
+      expect(await evidence.expose(seen, ['purchase'])).toBe('repeated')
+      expect(await evidence.expose({ ...seen, variant: 'canary' }, ['purchase'])).toBe('conflict')
+      expect(await evidence.expose({ ...seen, epoch: 2, variant: 'canary', at: 100_000 }, ['purchase'])).toBe('first')
+      expect(await evidence.convert({ ...bought, at: 50_000 })).toBe('not-exposed')
+      expect(await evidence.convert({ ...bought, at: 5_000_000 })).toBe('outside-window')
+      expect(await evidence.convert(bought)).toBe('counted')
+      expect(await evidence.convert(bought)).toBe('repeated')
+      expect(await evidence.expose({ ...seen, epoch: 3, variant: 'canary' }, ['purchase'])).toBe('first')
+      const totals = await evidence.totals('r1', 1)
+      expect(
+        totals.map(({ epoch, variant, exposed, conversions }) => [epoch, variant, exposed, conversions.purchase]),
+      ).toEqual([
+        [1, 'canary', 0, undefined],
+        [1, 'stable', 1, { atRisk: 1, converted: 0 }],
+        [2, 'canary', 1, { atRisk: 1, converted: 1 }],
+        [3, 'canary', 1, undefined],
+      ])
+      // A new run begins anew.
+      expect(await evidence.expose({ ...seen, epoch: 4, runEpoch: 4 }, ['purchase'])).toBe('first')
+      expect((await evidence.totals('r1', 4))[0]?.conversions.purchase).toEqual({ atRisk: 1, converted: 0 })
+    })
+
+    it('lets events wait for their exposure, and takes each id once', async () => {
+      const { evidence } = storage
+      const event = { environment: 'production', event: 'purchase', unit: unit(1), at: 5, expiresAt: 100 }
+      expect(await evidence.hasPending('production')).toBe(false)
+      expect(await evidence.addPending(event)).toBe(true)
+      expect(await evidence.hasPending('production')).toBe(true)
+      expect(await evidence.takePending('production', unit(2))).toEqual([])
+      expect(await evidence.takePending('production', unit(1))).toEqual([event])
+      expect(await evidence.takePending('production', unit(1))).toEqual([])
+      await evidence.addPending(event)
+      await evidence.pruneEvents(100, 0)
+      expect(await evidence.hasPending('production')).toBe(false)
+      expect(await evidence.claimEvent('production', 'order-1', 1)).toBe(true)
+      expect(await evidence.claimEvent('production', 'order-1', 2)).toBe(false)
+      expect(await evidence.claimEvent('staging', 'order-1', 2)).toBe(true)
+    })
+
+    it('keeps the memory of the judge, without the memory inside its last judgement', async () => {
+      await storage.judge.put({ rolloutId: 'r1', state: { judge: 'pipit-1', planned: 3 }, foldedTick: 9 })
+      expect(await storage.judge.get('r1')).toEqual({
+        rolloutId: 'r1',
+        state: { judge: 'pipit-1', planned: 3 },
+        foldedTick: 9,
+      })
+      await storage.judge.delete('r1')
+      expect(await storage.judge.get('r1')).toBeUndefined()
+    })
+
+    it('says that it can be written', async () => {
+      await expect(storage.check()).resolves.toBeUndefined()
+    })
+  })
+}
