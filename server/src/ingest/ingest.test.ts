@@ -1,0 +1,231 @@
+import type { Report } from '@pipit/shared/protocol'
+import { createFakeClock } from '@pipit/shared/testing'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { parseRollout } from '../rollout/index.ts'
+import type { Storage } from '../storage/ports.ts'
+import { openSqlite } from '../storage/sqlite/index.ts'
+import { createIngest } from './ingest.ts'
+
+const unit = (n: number): string => n.toString(16).padStart(16, '0')
+
+async function setup() {
+  const storage = openSqlite({ file: ':memory:' })
+  const clock = createFakeClock()
+  const parsed = parseRollout({
+    key: 'checkout',
+    stages: [
+      { name: 'half', weight: 50 },
+      { name: 'full', weight: 100 },
+    ],
+    metrics: [{ key: 'purchase', kind: 'conversion', event: 'bought', window: '1h' }],
+    guards: [{ metric: 'purchase', worseThan: { relative: 0.9 }, action: 'pause' }],
+  })
+  if (!parsed.ok) throw new Error('wrong rollout')
+  const progress = {
+    salt: '0123456789abcdef',
+    epoch: 2,
+    stage: 0,
+    weight: 50,
+    startedAt: 0,
+    stageStartedAt: 0,
+    pausedMs: 0,
+    overrides: {},
+    dismissed: {},
+    thresholds: { version: 1, ms: [10] },
+  }
+  await storage.environments.insert({ name: 'production', unitSalt: 'u', rulesetVersion: 1, createdAt: 0 })
+  await storage.rollouts.insert({
+    id: 'r1',
+    environment: 'production',
+    key: 'checkout',
+    definition: parsed.definition,
+    state: { phase: 'running', progress },
+    version: 1,
+    runEpoch: 1,
+    createdAt: 0,
+    updatedAt: 0,
+  })
+  const ingest = createIngest({ storage, clock })
+  const submit = (report: Omit<Report, 'type'>, instance = 'instance-a') =>
+    ingest.submit('production', instance, { type: 'report', ...report })
+  const totals = async () => await storage.evidence.totals('r1', 0)
+  return { storage, clock, ingest, submit, totals }
+}
+
+const cell = (n: number, more: object = {}) => ({
+  rollout: 'checkout',
+  epoch: 2,
+  variant: 'canary',
+  stratum: 'split',
+  thresholds: 1,
+  columns: 5,
+  buckets: [0, n, 0, n, 0],
+  ...more,
+})
+const exposure = (units: readonly string[], variant = 'canary') => ({
+  rollout: 'checkout',
+  epoch: 2,
+  variant,
+  stratum: 'split',
+  reason: 'split',
+  units,
+})
+
+const sum = async (storage: Storage): Promise<number> =>
+  (await storage.evidence.totals('r1', 0)).reduce((all, row) => all + row.n, 0)
+
+describe('ingest', () => {
+  it('counts a report once however often it comes', async () => {
+    const { submit, storage, ingest } = await setup()
+    expect(await submit({ seq: 1, outcomes: [cell(5)] })).toEqual({ seq: 1, status: 'stored' })
+    expect(await submit({ seq: 1, outcomes: [cell(5)] })).toEqual({ seq: 1, status: 'duplicate' })
+    expect(await submit({ seq: 1, outcomes: [cell(5)] }, 'instance-b')).toEqual({ seq: 1, status: 'stored' })
+    expect(await sum(storage)).toBe(10)
+    expect(ingest.counters()).toMatchObject({ reports: 2, duplicates: 1, outcomes: 10 })
+  })
+
+  it('gives the sums of the distinct reports under any order and repetition', async () => {
+    const arrival = fc.record({
+      instance: fc.constantFrom('instance-a', 'instance-b', 'instance-c'),
+      repeat: fc.nat({ max: 2 }),
+      n: fc.integer({ min: 1, max: 9 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(arrival, { maxLength: 30 }), async (arrivals) => {
+        const { submit, storage } = await setup()
+        const last = new Map<string, number>()
+        const waiting: Promise<unknown>[] = []
+        let expected = 0
+        for (const { instance, repeat, n } of arrivals) {
+          const seq = (last.get(instance) ?? 0) + 1
+          last.set(instance, seq)
+          expected += n
+          for (let i = 0; i <= repeat; i++) waiting.push(submit({ seq, outcomes: [cell(n)] }, instance))
+        }
+        await Promise.all(waiting)
+        expect(await sum(storage)).toBe(expected)
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  it('stores nothing of a batch that fails, says so, and takes it when it comes again', async () => {
+    const { submit, storage, ingest } = await setup()
+    const { transaction } = storage
+    let failing = true
+    const broken: Storage = {
+      ...storage,
+      transaction: (work) =>
+        transaction(async (stores) => {
+          const result = await work(stores)
+          if (failing) throw new Error('disk full')
+          return result
+        }),
+    }
+    const faulty = createIngest({ storage: broken, clock: createFakeClock() })
+    const report = { type: 'report', seq: 1, outcomes: [cell(5)] } as const
+    await expect(faulty.submit('production', 'instance-a', report)).rejects.toThrow('disk full')
+    expect(await sum(storage)).toBe(0)
+    failing = false
+    expect(await faulty.submit('production', 'instance-a', report)).toEqual({ seq: 1, status: 'stored' })
+    expect(await sum(storage)).toBe(5)
+    expect(await submit({ seq: 1 })).toMatchObject({ status: 'duplicate' })
+    await ingest.stop()
+  })
+
+  it('leaves out what refers to nothing known, counts it, and takes the rest', async () => {
+    const { submit, storage, ingest } = await setup()
+    await submit({
+      seq: 1,
+      outcomes: [
+        cell(1),
+        cell(2, { rollout: 'gone' }),
+        cell(4, { variant: 'canary-z' }),
+        cell(8, { epoch: 3 }),
+        cell(16, { thresholds: 9 }),
+      ],
+      dropped: { events: 3 },
+    })
+    expect(await sum(storage)).toBe(1)
+    expect(ingest.counters()).toMatchObject({
+      unknown_rollout: 1,
+      unknown_variant: 1,
+      unknown_epoch: 1,
+      unknown_thresholds: 1,
+      sdk_dropped_events: 3,
+    })
+  })
+
+  it('takes late reports into their own epoch, in the time bucket in which they come', async () => {
+    const { submit, storage, clock, ingest } = await setup()
+    await clock.advance(60_000)
+    await submit({ seq: 1, outcomes: [cell(3, { epoch: 1 })] })
+    expect(await storage.evidence.ticks('r1', { fromEpoch: 1, after: 0, through: 1e12 })).toMatchObject([
+      { epoch: 1, tick: Math.floor(clock.now() / 5000), canary: { n: 3 } },
+    ])
+    expect(ingest.counters().late_cells).toBe(1)
+  })
+
+  it('joins events to exposures, whichever comes first, and each id once', async () => {
+    const { submit, totals, clock, ingest } = await setup()
+    await submit({ seq: 1, events: [{ event: 'bought', unit: unit(1), ageMs: 0, id: 'order-1' }] }, 'instance-b')
+    await clock.advance(5000)
+    await submit({ seq: 1, exposures: [exposure([unit(1), unit(2)])] })
+    await submit({ seq: 2, events: [{ event: 'bought', unit: unit(2), ageMs: 100, id: 'order-2' }] })
+    await submit(
+      {
+        seq: 2,
+        events: [
+          { event: 'bought', unit: unit(2), ageMs: 0, id: 'order-2' },
+          { event: 'looked', unit: unit(2), ageMs: 0 },
+        ],
+      },
+      'instance-b',
+    )
+    expect(await totals()).toMatchObject([
+      { variant: 'canary', exposed: 2, conversions: { purchase: { atRisk: 2, converted: 2 } } },
+    ])
+    expect(ingest.counters()).toMatchObject({ events_repeated: 1, events_unused: 1 })
+  })
+
+  it('does not count an event that is older than its exposure, or beyond the window', async () => {
+    const { submit, totals, clock } = await setup()
+    await submit({
+      seq: 1,
+      exposures: [exposure([unit(1)])],
+      events: [{ event: 'bought', unit: unit(1), ageMs: 60_000 }],
+    })
+    await clock.advance(2 * 3_600_000)
+    await submit({ seq: 2, events: [{ event: 'bought', unit: unit(1), ageMs: 0 }] })
+    expect((await totals())[0]?.conversions.purchase).toEqual({ atRisk: 1, converted: 0 })
+  })
+
+  it('counts a unit that shows up in two arms as a conflict', async () => {
+    const { submit, totals, ingest } = await setup()
+    await submit({ seq: 1, exposures: [exposure([unit(1)]), exposure([unit(1)], 'stable')] })
+    expect((await totals()).reduce((all, row) => all + row.exposed, 0)).toBe(1)
+    expect(ingest.counters()).toMatchObject({ exposures: 1, exposure_conflicts: 1 })
+  })
+
+  it('sends SDKs away for a while instead of growing', async () => {
+    const { submit, storage } = await setup()
+    const answers = await Promise.all(
+      Array.from({ length: 2100 }, (_, i) => submit({ seq: 1, outcomes: [cell(1)] }, `instance-${i}`)),
+    )
+    const refused = answers.filter((answer) => 'type' in answer)
+    expect(refused.length).toBe(100)
+    expect(refused[0]).toMatchObject({ type: 'error', code: 'unavailable', retry: true, seq: 1 })
+    expect(await sum(storage)).toBe(2000)
+  })
+
+  it('refuses for good what belongs to no environment', async () => {
+    const { ingest } = await setup()
+    expect(await ingest.submit('gone', 'instance-a', { type: 'report', seq: 1 })).toMatchObject({
+      type: 'error',
+      code: 'bad-report',
+      retry: false,
+      seq: 1,
+    })
+  })
+})
