@@ -35,15 +35,7 @@ export function judge(input: JudgeInput): Judgement {
     label: verdict.label,
     sentence: verdict.sentence,
     reasons: verdict.reasons,
-    alerts: judged
-      .filter(
-        ({ planned, found, proven }) =>
-          planned.guard?.action === 'alert' &&
-          proven &&
-          found.guard?.dismissed !== true &&
-          found.logHarm >= harm.needed,
-      )
-      .map(({ planned }) => planned.key),
+    alerts: judged.filter((metric) => isAlerting(metric, definition)).map(({ planned }) => planned.key),
     logHarm: harm.log,
     logHarmNeeded: harm.needed,
     metrics: judged.map(({ found }): MetricJudgement => found),
@@ -72,6 +64,15 @@ function emptyStage(memory: Memory, epoch: number): Memory {
   }
 }
 
+/** A guard that only alerts, and has reason to. */
+function isAlerting({ planned, found, proven }: JudgedMetric, definition: RolloutDefinition): boolean {
+  if (planned.guard?.action !== 'alert' || found.guard?.dismissed === true) return false
+  return proven && found.logHarm >= logNeeded(definition)
+}
+
+/** Evidence at which harm is acted on: log 1/α. */
+const logNeeded = (definition: RolloutDefinition): number => Math.log(1 / definition.analysis.alpha)
+
 interface Combined {
   readonly log: number
   readonly needed: number
@@ -82,7 +83,7 @@ function combine(judged: readonly JudgedMetric[], definition: RolloutDefinition)
   const acting = judged.filter(({ planned, found }) => planned.weight > 0 && found.guard?.dismissed !== true)
   const log =
     acting.length === 0 ? 0 : logSumExp(acting.map(({ planned, found }) => Math.log(planned.weight) + found.logHarm))
-  return { log, needed: Math.log(1 / definition.analysis.alpha) }
+  return { log, needed: logNeeded(definition) }
 }
 
 function harmVerdict(
@@ -199,8 +200,11 @@ function advance({ definition, stage }: JudgeInput, judged: readonly JudgedMetri
     return { label: 'advance', sentence, reasons: [{ code: 'no-comparison', sentence }] }
   }
   const shown = judged.filter(({ found }) => found.nonInferiority?.passed === true).map(({ planned }) => title(planned))
-  const proof = shown.length === 0 ? 'no harm was found' : `${shown.join(', ')} shown to be within the margin`
-  const sentence = `Stage ${current.name} is passed, ${proof}: ${goal}.`
+  const proof =
+    shown.length === 0 ? 'no guard that acts found harm' : `${shown.join(', ')} shown to be within the margin`
+  const alerts = judged.filter((metric) => isAlerting(metric, definition)).map(({ planned }) => title(planned))
+  const warning = alerts.length === 0 ? '' : ` Look at ${alerts.join(', ')}: the guard there alerts, and only alerts.`
+  const sentence = `Stage ${current.name} is passed, ${proof}: ${goal}.${warning}`
   return { label: 'advance', sentence, reasons: [{ code: 'all-shown', sentence }] }
 }
 

@@ -59,10 +59,14 @@ function isCounted(ruleset: Ruleset, event: string): boolean {
   return Object.values(ruleset.rollouts).some((rollout) => rollout.events?.includes(event) === true)
 }
 
+/** As `decide` has it: the id, or the named attribute, or the anonymous id in place of a missing one. */
 function unitOf(user: User | undefined, attribute: string | undefined): string | undefined {
   if (typeof user === 'string') return user === '' || attribute !== undefined ? undefined : user
   if (typeof user !== 'object' || user === null) return undefined
-  const own = attribute === undefined ? user.id : compilePath(attribute)(user)
-  const value = own === undefined || own === '' ? user.anonymousId : own
-  return typeof value === 'number' || (typeof value === 'string' && value !== '') ? String(value) : undefined
+  return asUnit(attribute === undefined ? user.id : compilePath(attribute)(user)) ?? asUnit(user.anonymousId)
+}
+
+function asUnit(value: unknown): string | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined
+  return typeof value === 'string' && value !== '' ? value : undefined
 }
