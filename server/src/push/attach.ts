@@ -1,29 +1,47 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { closeCodes, wireLimits } from '@pipit/shared/protocol'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import type { PushHub } from './hub.ts'
+import type { SessionSocket } from './session.ts'
 
 const path = '/sdk/v1/connect'
+const protocol = 'pipit.v1'
 
 /** Lets SDKs connect to the hub at `/sdk/v1/connect` of an HTTP server. */
 export function attachHub(server: Server, hub: PushHub): void {
-  const sockets = new WebSocketServer({
+  const upgrades = new WebSocketServer({
     noServer: true,
+    clientTracking: false,
     maxPayload: wireLimits.reportBytes,
-    // A patch is some 100 bytes: compressing it would cost more memory per socket than it saves.
+    // A patch is some 100 bytes: compressing it would cost more memory per socket than it saves. Nor could frames be shared.
     perMessageDeflate: false,
-    handleProtocols: (offered) => (offered.has('pipit.v1') ? 'pipit.v1' : false),
+    // Answered below, where a socket that is not read is not written to either.
+    autoPong: false,
+    handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
   })
+  let admitting = 0
+
+  async function admitAndJoin(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const answer = await admit(hub, request)
+    if (socket.destroyed) return
+    if ('status' in answer) return refuse(socket, answer.status, answer.message)
+    upgrades.handleUpgrade(request, socket, head, (opened) => join(hub, opened, socket, answer))
+  }
+
   server.on('upgrade', (request, socket, head) => {
+    // Node has let go of the socket: without a listener a peer that hangs up while its key is checked would end the process.
+    socket.on('error', () => socket.destroy())
     if (pathOf(request) !== path) return refuse(socket, 404, 'there is no socket here; SDKs connect to /sdk/v1/connect')
-    void admit(hub, request).then(
-      (admission) => {
-        if ('status' in admission) return refuse(socket, admission.status, admission.message)
-        sockets.handleUpgrade(request, socket, head, (opened) => join(hub, opened, admission))
-      },
-      () => refuse(socket, 503, 'the key cannot be checked now; come back later'),
-    )
+    if (hub.freeSeats <= admitting) return refuse(socket, 503, 'there are as many sockets as this server takes')
+    admitting++
+    const cancel = hub.clock.setTimer(hub.limits.helloTimeoutMs, () => socket.destroy())
+    void admitAndJoin(request, socket, head)
+      .catch(() => refuse(socket, 503, 'the key cannot be checked now; come back later'))
+      .finally(() => {
+        admitting--
+        cancel()
+      })
   })
 }
 
@@ -31,18 +49,19 @@ const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('
 
 type Admission =
   | { readonly environment: string; readonly keyId: string }
-  | { readonly status: number; readonly message: string }
+  | { readonly status: 401 | 403; readonly message: string }
 
 async function admit(hub: PushHub, request: IncomingMessage): Promise<Admission> {
   const key = keyOf(request)
   if (key === undefined) return { status: 401, message: 'give the key as "Authorization: Bearer srv_…"' }
   const who = await hub.authenticate(key)
   if (who === undefined) return { status: 401, message: 'this key is unknown or was revoked' }
-  if (who.kind === 'web')
+  if (who.kind === 'web') {
     return {
       status: 403,
       message: 'web keys are for browser SDKs, which this version does not serve yet; use a srv_ key',
     }
+  }
   return who
 }
 
@@ -51,43 +70,57 @@ export function keyOf(request: IncomingMessage): string | undefined {
   const header = /^Bearer (\S{1,256})$/i.exec(request.headers.authorization ?? '')
   if (header !== null) return header[1]
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
-  return offered.find((name) => name.startsWith('key.'))?.slice(4)
+  if (!offered.includes(protocol)) return undefined
+  return offered.find((name) => /^key\.\S{1,256}$/.test(name))?.slice(4)
 }
+
+const statusTexts = { 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' } as const
 
 /** Refused before the socket exists. A refused key is answered on an open socket too late for many clients to tell why. */
-function refuse(socket: Duplex, status: number, message: string): void {
+function refuse(socket: Duplex, status: keyof typeof statusTexts, message: string): void {
+  if (socket.destroyed) return
   const body = `${message}\n`
-  const names: { readonly [code: number]: string } = {
-    401: 'Unauthorized',
-    403: 'Forbidden',
-    404: 'Not Found',
-    503: 'Service Unavailable',
-  }
-  socket.on('error', () => undefined)
-  socket.end(
-    `HTTP/1.1 ${status} ${names[status] ?? 'Error'}\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  )
+  const headers = [
+    `HTTP/1.1 ${status} ${statusTexts[status]}`,
+    'connection: close',
+    'content-type: text/plain; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    ...(status === 503 ? ['retry-after: 5'] : []),
+  ]
+  socket.once('finish', () => socket.destroy())
+  socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`)
 }
 
-function join(hub: PushHub, socket: WebSocket, who: { readonly environment: string; readonly keyId: string }): void {
-  socket.on('error', () => undefined)
-  const seat = hub.join(
-    {
-      send: (frame) => {
-        if (socket.readyState === socket.OPEN) socket.send(frame, { binary: false })
-      },
-      close: (code, reason) => socket.close(code, reason),
-      terminate: () => socket.terminate(),
-      get bufferedBytes() {
-        return socket.bufferedAmount
-      },
-    },
-    who,
-  )
-  if (seat === undefined) return socket.close(closeCodes.goingAway, '30000')
-  socket.on('message', (data, isBinary) => {
-    if (isBinary) seat.session.refuse('binary frames are not understood; send text')
-    else seat.session.receive(data.toString())
+function join(hub: PushHub, opened: WebSocket, raw: Duplex, who: { environment: string; keyId: string }): void {
+  opened.on('error', () => undefined)
+  const seat = hub.join(sessionSocket(opened, raw), who)
+  if (seat === undefined) return opened.close(closeCodes.goingAway, '5000')
+  const { session } = seat
+  opened.on('message', (data, isBinary) => {
+    if (isBinary) session.refuse('binary frames are not understood; send text')
+    else session.receive(data.toString())
   })
-  socket.on('close', seat.leave)
+  opened.on('ping', (data) => {
+    session.heard()
+    if (!session.isSlow && !session.isClosed) opened.pong(data)
+  })
+  opened.on('close', seat.leave)
+}
+
+/**
+ * Frames are made once for all sockets and written past `ws`, which would make a header for each. That is sound because `ws` keeps
+ * nothing back here: without compression and blobs its sender writes each frame whole and at once, so that what is written past it can only
+ * come between two frames. After a closing frame nothing may follow, hence the look at the state.
+ */
+function sessionSocket(opened: WebSocket, raw: Duplex): SessionSocket {
+  return {
+    send(frame) {
+      if (opened.readyState === WebSocket.OPEN && raw.writable) raw.write(frame)
+    },
+    close: (code, reason) => opened.close(code, reason),
+    terminate: () => opened.terminate(),
+    get bufferedBytes() {
+      return raw.writableLength
+    },
+  }
 }

@@ -6,56 +6,76 @@ const behindListed = 100
 interface Publication {
   readonly version: number
   readonly publishedAt: number
-  /** By instance: milliseconds from the publish to its receipt. */
-  readonly receipts: Map<string, number>
-  /** Who was connected when it was published. */
-  readonly addressed: Set<string>
+  readonly began: number
+  /** Who was there when it was published, has not confirmed it and has not left since. */
+  readonly waiting: Set<string>
+  /** Milliseconds from the publish to each receipt. */
+  readonly times: number[]
+  summary: Convergence | undefined
 }
 
 /** Who confirmed which version when: what makes a revert provable. One per environment. */
 export interface ConvergenceLog {
-  published(version: number, at: number, instances: Iterable<string>): void
-  applied(instance: string, version: number, at: number): void
+  /** `at` is wall time, `now` monotonic. */
+  published(version: number, at: number, now: number, instances: Iterable<string>): void
+  applied(instance: string, version: number, now: number): void
   /** An instance that is gone is not waited for. */
   left(instance: string): void
+  /** Newest first. */
   list(): readonly Convergence[]
 }
 
+/**
+ * Whoever waits in a publication waits in all newer ones or has confirmed none of them: everybody present is addressed, a receipt of a
+ * version confirms those before it (bursts are sent as one), and who leaves is waited for nowhere. So the first publication that does not
+ * wait for an instance ends the search, and a receipt costs the same however many versions are kept.
+ */
 export function createConvergenceLog(): ConvergenceLog {
-  let publications: Publication[] = []
+  let publications: readonly Publication[] = []
+
+  function strike(instance: string, upTo: number, struck: (publication: Publication) => void): void {
+    for (const publication of publications) {
+      if (publication.version > upTo) continue
+      if (!publication.waiting.delete(instance)) return
+      publication.summary = undefined
+      struck(publication)
+    }
+  }
 
   return {
-    published(version, at, instances) {
-      publications = [
-        { version, publishedAt: at, receipts: new Map(), addressed: new Set(instances) },
-        ...publications,
-      ].slice(0, kept)
+    published(version, publishedAt, began, instances) {
+      const newest = { version, publishedAt, began, waiting: new Set(instances), times: [], summary: undefined }
+      publications = [newest, ...publications].slice(0, kept)
     },
-    applied(instance, version, at) {
-      for (const publication of publications) {
-        // A receipt of a newer version confirms those before it: bursts are sent as one.
-        if (publication.version > version || publication.receipts.has(instance)) continue
-        if (publication.addressed.has(instance))
-          publication.receipts.set(instance, Math.max(0, at - publication.publishedAt))
-      }
-    },
-    left(instance) {
-      for (const { addressed, receipts } of publications) if (!receipts.has(instance)) addressed.delete(instance)
-    },
-    list: () => publications.map(summary),
+    applied: (instance, version, now) =>
+      strike(instance, version, ({ times, began }) => {
+        times.push(now - began)
+      }),
+    left: (instance) => strike(instance, Number.POSITIVE_INFINITY, () => undefined),
+    list: () =>
+      publications.map((publication) => {
+        publication.summary ??= summaryOf(publication)
+        return publication.summary
+      }),
   }
 }
 
-function summary({ version, publishedAt, receipts, addressed }: Publication): Convergence {
-  const times = [...receipts.values()].sort((a, b) => a - b)
-  const at = (q: number): number => times[Math.min(times.length - 1, Math.floor(q * times.length))] as number
-  const behind = [...addressed].filter((instance) => !receipts.has(instance)).slice(0, behindListed)
+function summaryOf({ version, publishedAt, waiting, times }: Publication): Convergence {
+  times.sort((a, b) => a - b)
+  const at = (q: number): number => rounded(times[Math.max(0, Math.ceil(q * times.length) - 1)] as number)
+  const behind: string[] = []
+  for (const instance of waiting) {
+    if (behind.length >= behindListed) break
+    behind.push(instance)
+  }
   return {
     version,
     publishedAt,
-    instances: addressed.size,
+    instances: waiting.size + times.length,
     applied: times.length,
-    ...(times.length === 0 ? {} : { p50Ms: at(0.5), p99Ms: at(0.99), lastMs: times.at(-1) as number }),
+    ...(times.length === 0 ? {} : { p50Ms: at(0.5), p99Ms: at(0.99), lastMs: at(1) }),
     behind,
   }
 }
+
+const rounded = (ms: number): number => Math.round(ms * 10) / 10

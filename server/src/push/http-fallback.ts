@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { encodeMessage, parseSdkMessage } from '@pipit/shared/protocol'
 import type { PushHub } from './hub.ts'
 
@@ -23,13 +22,10 @@ export async function rulesetResponse(
   request: SdkRequest,
   ifNoneMatch: string | undefined,
 ): Promise<{ readonly status: 200 | 304; readonly etag: string; readonly body: string }> {
-  const room = await hub.room(request.environment)
-  const { version, unitSalt } = room.ruleset
-  // The salt in it keeps versions of different databases apart.
-  const etag = `"${version}-${createHash('sha256').update(unitSalt).digest('hex').slice(0, 8)}-${room.cadence.flushMs}"`
-  const held = ifNoneMatch === etag
-  hub.heard({ ...request, version: held ? version : 0 })
-  return held ? { status: 304, etag, body: '' } : { status: 200, etag, body: room.whole().toString() }
+  const { etag, ruleset, text } = await hub.edition(request.environment)
+  const isHeld = ifNoneMatch === etag
+  hub.heard({ ...request, version: isHeld ? ruleset.version : 0 })
+  return isHeld ? { status: 304, etag, body: '' } : { status: 200, etag, body: text() }
 }
 
 /** Takes a report over HTTP; the answer is an `ack` or `error` message. */

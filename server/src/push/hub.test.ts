@@ -1,122 +1,19 @@
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { encodeMessage } from '@pipit/shared/protocol'
-import type { Ruleset } from '@pipit/shared/rules'
+import { createFakeClock } from '@pipit/shared/testing'
 import { afterEach, describe, expect, it } from 'vitest'
-import { WebSocket } from 'ws'
-import type { Ingest } from '../ingest/index.ts'
-import { systemClock } from '../platform/index.ts'
-import { attachHub } from './attach.ts'
-import { reportResponse, rulesetResponse } from './http-fallback.ts'
-import { createHub, type HubLimits, type PushHub } from './hub.ts'
+import { type HubOptions, hello, hubOf, rollout, rulesetOf, seated, serveHub } from './hub-fixture.ts'
 
-const rollout = {
-  phase: 'running',
-  salt: '0123456789abcdef',
-  hash: 1,
-  epoch: 1,
-  weight: 5,
-  variants: [{ name: 'stable' }, { name: 'canary' }],
-} as const
-const rulesetOf = (version: number, weight: number): Ruleset => ({
-  version,
-  environment: 'production',
-  unitSalt: 'u',
-  rollouts: { r: { ...rollout, weight } },
-  cohorts: {},
-})
-
-let open: { server: Server; hub: PushHub; sockets: WebSocket[] } | undefined
+const cleanUps: (() => Promise<void>)[] = []
 afterEach(async () => {
-  for (const socket of open?.sockets ?? []) socket.terminate()
-  await open?.hub.close(0)
-  await new Promise((resolve) => (open === undefined ? resolve(undefined) : open.server.close(resolve)))
-  open = undefined
+  for (const cleanUp of cleanUps.splice(0)) await cleanUp()
 })
 
-async function setup({ limits, ingest }: { limits?: Partial<HubLimits>; ingest?: Partial<Ingest> } = {}) {
-  let ruleset = rulesetOf(1, 5)
-  const taken: number[] = []
-  const hub = createHub({
-    projectRuleset: async () => ruleset,
-    ingest: {
-      submit: async (_environment, _instance, report) => {
-        taken.push(report.seq)
-        return { seq: report.seq, status: 'stored' }
-      },
-      counters: () => ({}),
-      stop: async () => undefined,
-      ...ingest,
-    },
-    authenticate: async (key) => {
-      if (key === 'srv_good') return { keyId: 'k1', kind: 'srv', environment: 'production' }
-      return key === 'web_good' ? { keyId: 'k2', kind: 'web', environment: 'production' } : undefined
-    },
-    clock: systemClock,
-    log: { warn: () => undefined },
-    ...(limits === undefined ? {} : { limits }),
-  })
-  const server = createServer()
-  attachHub(server, hub)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const sockets: WebSocket[] = []
-  open = { server, hub, sockets }
-  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/sdk/v1/connect`
-
-  /** A socket whose messages are awaited one by one. */
-  function connect(key = 'srv_good', at = url) {
-    const socket = new WebSocket(at, { headers: { authorization: `Bearer ${key}` } })
-    sockets.push(socket)
-    const queue: string[] = []
-    const waiting: ((text: string) => void)[] = []
-    socket.on('message', (data) => {
-      const waiter = waiting.shift()
-      if (waiter === undefined) queue.push(String(data))
-      else waiter(String(data))
-    })
-    socket.on('error', () => undefined)
-    return {
-      socket,
-      opened: new Promise<void>((resolve) => socket.once('open', () => resolve())),
-      refused: new Promise<number>((resolve) =>
-        socket.once('unexpected-response', (_request, response) => resolve(response.statusCode ?? 0)),
-      ),
-      closed: new Promise<{ code: number; reason: string }>((resolve) =>
-        socket.once('close', (code, reason) => resolve({ code, reason: String(reason) })),
-      ),
-      next: async (): Promise<{ [field: string]: unknown }> => {
-        const text = queue.shift() ?? (await new Promise<string>((resolve) => waiting.push(resolve)))
-        return JSON.parse(text) as { [field: string]: unknown }
-      },
-      send: (message: object | string) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
-    }
-  }
-
-  async function greeted(version?: number) {
-    const client = connect()
-    await client.opened
-    client.send({
-      type: 'hello',
-      protocol: 1,
-      sdk: { name: 't', version: '1' },
-      instance: `instance-${sockets.length}`,
-      ...(version === undefined ? {} : { version }),
-    })
-    return { ...client, first: await client.next() }
-  }
-
-  return {
-    hub,
-    taken,
-    connect,
-    greeted,
-    url,
-    publish: async (next: Ruleset) => {
-      ruleset = next
-      await hub.publish('production')
-    },
-  }
+async function setup(options?: HubOptions) {
+  const served = await serveHub(options)
+  cleanUps.push(served.stop)
+  return served
 }
+
+const idle = { r: { ...rollout, phase: 'reverted', weight: 0 } } as const
 
 describe('the hub', () => {
   it('greets with the whole ruleset and tells how to talk to it', async () => {
@@ -158,7 +55,7 @@ describe('the hub', () => {
   it('tells when there is nothing to be judged any more', async () => {
     const { greeted, publish } = await setup()
     const { next } = await greeted()
-    await publish({ ...rulesetOf(2, 5), rollouts: { r: { ...rollout, phase: 'reverted', weight: 0 } } })
+    await publish({ ...rulesetOf(2, 5), rollouts: idle })
     expect(await next()).toMatchObject({ type: 'patch', flushMs: 10_000, rollouts: { r: { phase: 'reverted' } } })
   })
 
@@ -180,8 +77,60 @@ describe('the hub', () => {
     expect(await next()).toEqual({ type: 'ack', seq: 1 })
   })
 
+  it('takes a second greeting of the same instance as a wish for the whole ruleset', async () => {
+    const { greeted, publish, hub } = await setup()
+    const { next, send, instance } = await greeted(1)
+    await publish(rulesetOf(2, 25))
+    expect(await next()).toMatchObject({ type: 'patch', from: 1 })
+    send(hello(instance))
+    expect(await next()).toMatchObject({ type: 'ruleset', ruleset: { version: 2, rollouts: { r: { weight: 25 } } } })
+    expect(hub.instances('production')).toHaveLength(1)
+  })
+
+  it('refuses a second greeting of another instance', async () => {
+    const { greeted, hub } = await setup()
+    const { next, send } = await greeted()
+    send(hello('somebody-else'))
+    expect(await next()).toMatchObject({ type: 'error', code: 'bad-message', path: 'instance' })
+    expect(hub.instances('production')).toMatchObject([{ instance: 'instance-1' }])
+  })
+
+  it('sends the whole ruleset to who comes with an older version', async () => {
+    const { greeted, publish } = await setup()
+    await publish(rulesetOf(7, 25))
+    expect((await greeted(6)).first).toMatchObject({ type: 'ruleset', ruleset: { version: 7 } })
+  })
+
+  it('takes no receipt for what it never sent', async () => {
+    const { greeted, publish, hub } = await setup()
+    const { next, send } = await greeted()
+    await publish(rulesetOf(2, 25))
+    await next()
+    send({ type: 'applied', version: 3 })
+    expect(await next()).toMatchObject({ type: 'error', code: 'bad-message', path: 'version' })
+    expect(hub.convergence('production')[0]).toMatchObject({ version: 2, applied: 0 })
+  })
+
+  it('asks who sends reports faster than they are stored to send them one at a time', async () => {
+    const stored: (() => void)[] = []
+    const { greeted } = await setup({
+      ingest: {
+        submit: (_environment, _instance, { seq }) =>
+          new Promise((resolve) => stored.push(() => resolve({ seq, status: 'stored' }))),
+      },
+    })
+    const { next, send } = await greeted()
+    for (let seq = 1; seq <= 3; seq++) send({ type: 'report', seq })
+    expect(await next()).toMatchObject({ type: 'error', code: 'unavailable', retry: true, seq: 3 })
+    for (const finish of stored) finish()
+    expect([await next(), await next()]).toEqual([
+      { type: 'ack', seq: 1 },
+      { type: 'ack', seq: 2 },
+    ])
+  })
+
   it('answers bad messages with an error that names the fault, and closes after too many', async () => {
-    const { greeted, taken } = await setup()
+    const { greeted, taken, hub } = await setup()
     const { next, send, socket, closed } = await greeted()
     send({ type: 'report', seq: 1, events: [{ event: 'x', unit: 'jane' }] })
     expect(await next()).toMatchObject({
@@ -193,9 +142,11 @@ describe('the hub', () => {
     })
     socket.send(Buffer.from([1, 2, 3]))
     expect(await next()).toMatchObject({ code: 'bad-message' })
-    for (let i = 0; i < 20; i++) send('{"type":')
+    for (let i = 0; i < 18; i++) send('{"type":')
+    send({ type: 'report', seq: 1 })
     expect((await closed).code).toBe(4400)
     expect(taken).toEqual([])
+    expect(hub.counters()).toMatchObject({ bad_messages: 20 })
   })
 
   it('wants to be greeted first, and in a protocol it speaks', async () => {
@@ -207,13 +158,6 @@ describe('the hub', () => {
     early.send({ type: 'hello', protocol: 99, sdk: { name: 't', version: '1' }, instance: 'instance-x' })
     expect(await early.next()).toMatchObject({ code: 'protocol-version', retry: false })
     expect((await early.closed).code).toBe(4400)
-  })
-
-  it('lets in nobody without a server key, and tells why', async () => {
-    const { connect, url } = await setup()
-    expect(await connect('srv_wrong').refused).toBe(401)
-    expect(await connect('web_good').refused).toBe(403)
-    expect(await connect('srv_good', url.replace('connect', 'elsewhere')).refused).toBe(404)
   })
 
   it('closes the sockets of a revoked key at once', async () => {
@@ -230,13 +174,6 @@ describe('the hub', () => {
     expect(await closed).toEqual({ code: 1001, reason: '5000' })
   })
 
-  it('closes a socket that sends more than a report may have', async () => {
-    const { greeted } = await setup()
-    const { send, closed } = await greeted()
-    send('x'.repeat(1_048_577))
-    expect((await closed).code).toBe(1009)
-  })
-
   it('counts the breakers that instances tell of', async () => {
     const { greeted, hub } = await setup()
     const { next, send } = await greeted()
@@ -250,56 +187,150 @@ describe('the hub', () => {
   })
 })
 
-describe('a reader that does not keep up', () => {
-  it('gets no more patches, and the whole ruleset once it reads again', async () => {
-    const { hub, publish } = await setup()
-    const sent: string[] = []
-    const socket = {
-      bufferedBytes: 0,
-      send: (frame: string | Buffer) => sent.push(String(frame)),
-      close: () => undefined,
-      terminate: () => undefined,
-    }
-    const seat = hub.join(socket, { environment: 'production', keyId: 'k1' })
-    seat?.session.receive(
-      encodeMessage({ type: 'hello', protocol: 1, sdk: { name: 't', version: '1' }, instance: 'slow-one' }),
-    )
-    await hub.room('production')
-    await Promise.resolve()
-    socket.bufferedBytes = 2_000_000
-    await publish(rulesetOf(2, 25))
-    await publish(rulesetOf(3, 50))
-    expect(sent).toHaveLength(1)
-    socket.bufferedBytes = 0
-    await publish(rulesetOf(4, 75))
-    expect(JSON.parse(sent.at(-1) as string)).toMatchObject({ type: 'ruleset', ruleset: { version: 4 } })
-    seat?.leave()
-  })
-})
+describe('publishing', () => {
+  /** A storage whose answers are given by hand. */
+  function byHand() {
+    const reads: ((version: number) => void)[] = []
+    const made = hubOf({
+      projectRuleset: () => new Promise((resolve) => reads.push((version) => resolve(rulesetOf(version, version)))),
+    })
+    return { ...made, reads }
+  }
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 20; i++) await Promise.resolve()
+  }
 
-describe('SDKs without sockets', () => {
-  const request = { environment: 'production', instance: 'http-instance', sdk: 'sdk-node/0.1.0' }
+  async function seatedByHand() {
+    const made = byHand()
+    const coming = seated(made.hub, 'instance-a')
+    await settle()
+    made.reads.shift()?.(1)
+    return { ...made, ...(await coming) }
+  }
 
-  it('get the ruleset once per version', async () => {
-    const { hub, publish } = await setup()
-    const first = await rulesetResponse(hub, request, undefined)
-    expect(first).toMatchObject({ status: 200 })
-    expect(JSON.parse(first.body)).toMatchObject({ type: 'ruleset', ruleset: { version: 1 } })
-    expect(await rulesetResponse(hub, request, first.etag)).toEqual({ status: 304, etag: first.etag, body: '' })
-    await publish(rulesetOf(2, 25))
-    expect((await rulesetResponse(hub, request, first.etag)).status).toBe(200)
-    expect(hub.instances('production')).toMatchObject([
-      { instance: 'http-instance', transport: 'http', appliedVersion: 1 },
+  it('makes one of calls that come while another is under way', async () => {
+    const { hub, reads, messages } = await seatedByHand()
+    const first = hub.publish('production')
+    const others = [hub.publish('production'), hub.publish('production'), hub.publish('production')]
+    expect(reads).toHaveLength(1)
+    reads.shift()?.(2)
+    await first
+    await settle()
+    expect(reads).toHaveLength(1)
+    reads.shift()?.(5)
+    await Promise.all(others)
+    expect(reads).toHaveLength(0)
+    expect(messages().slice(1)).toMatchObject([
+      { type: 'patch', from: 1, version: 2 },
+      { type: 'patch', from: 2, version: 5 },
     ])
   })
 
-  it('are answered as over the socket', async () => {
-    const { hub } = await setup()
-    expect(await reportResponse(hub, request, '{"type":"report","seq":1}')).toEqual({
-      status: 200,
-      body: '{"type":"ack","seq":1}',
+  it('is over only when what was stored before the call is written', async () => {
+    const { hub, reads, messages } = await seatedByHand()
+    void hub.publish('production')
+    let isOver = false
+    const second = hub.publish('production').then(() => {
+      isOver = true
     })
-    expect(await reportResponse(hub, request, '{"type":"report","seq":0}')).toMatchObject({ status: 400 })
-    expect(await reportResponse(hub, request, '{"type":"ping"}')).toMatchObject({ status: 400 })
+    reads.shift()?.(2)
+    await settle()
+    expect(isOver).toBe(false)
+    reads.shift()?.(3)
+    await second
+    expect(messages().at(-1)).toMatchObject({ version: 3 })
   })
+
+  it('goes on after storage failed', async () => {
+    let fail = true
+    const { hub } = hubOf({
+      projectRuleset: () => (fail ? Promise.reject(new Error('disk gone')) : Promise.resolve(rulesetOf(1, 5))),
+    })
+    await expect(hub.publish('production')).rejects.toThrow('disk gone')
+    fail = false
+    await hub.publish('production')
+    expect((await hub.edition('production')).ruleset.version).toBe(1)
+  })
+
+  it('sends nothing where nothing is newer', async () => {
+    const { hub, publish } = hubOf()
+    const { messages } = await seated(hub, 'instance-a')
+    await publish(rulesetOf(1, 99))
+    expect(messages()).toHaveLength(1)
+    expect(hub.convergence('production')).toEqual([])
+  })
+
+  it('reaches who greets while it is under way', async () => {
+    const { hub, reads } = byHand()
+    const published = hub.publish('production')
+    const coming = seated(hub, 'instance-a')
+    await settle()
+    reads.shift()?.(2)
+    await published
+    const { messages } = await coming
+    expect(messages()).toMatchObject([{ type: 'ruleset', ruleset: { version: 2 } }])
+  })
+
+  it('makes each frame once, whoever it goes to', async () => {
+    const { hub, publish } = hubOf()
+    const seats = await Promise.all(['instance-a', 'instance-b', 'instance-c'].map((name) => seated(hub, name)))
+    await publish(rulesetOf(2, 25))
+    const [first, ...others] = seats.map(({ frames }) => frames)
+    for (const frames of others) {
+      expect(frames[0]).toBe(first?.[0])
+      expect(frames[1]).toBe(first?.[1])
+    }
+  })
+
+  it('reaches thousands, and waits for nobody who left meanwhile', async () => {
+    const { hub, publish } = hubOf()
+    const seats = await Promise.all(Array.from({ length: 1200 }, (_, i) => seated(hub, `instance-${i}`)))
+    const publishing = publish(rulesetOf(2, 25))
+    seats[1199]?.leave()
+    await publishing
+    for (const { messages } of seats.slice(0, 1199)) expect(messages().at(-1)).toMatchObject({ version: 2 })
+    expect(seats[1199]?.messages()).toHaveLength(1)
+    expect(hub.convergence('production')[0]).toMatchObject({ instances: 1199 })
+  })
+
+  it('does not wait for an instance that is back on another socket before its old one is known to be dead', async () => {
+    const { hub, publish } = hubOf()
+    const old = await seated(hub, 'instance-a')
+    await publish(rulesetOf(2, 25))
+    const back = await seated(hub, 'instance-a', 1)
+    old.leave()
+    back.session.receive('{"type":"applied","version":2}')
+    expect(hub.convergence('production')[0]).toMatchObject({ instances: 1, applied: 1, behind: [] })
+  })
+})
+
+describe('going down', () => {
+  it('cuts who does not answer the close', async () => {
+    const clock = createFakeClock()
+    const { hub } = hubOf({ clock })
+    const { socket, closes } = await seated(hub, 'instance-a')
+    const closed = hub.close(5000)
+    expect(closes).toEqual([{ code: 1001, reason: '5000' }])
+    expect(socket.isTerminated).toBe(false)
+    await clock.advance(1000)
+    await closed
+    expect(socket.isTerminated).toBe(true)
+    expect(clock.timers).toBeLessThanOrEqual(1)
+  })
+
+  it('takes nobody in any more', async () => {
+    const { hub } = hubOf()
+    await hub.close(0)
+    await expect(seated(hub, 'instance-a')).rejects.toThrow('no seat was free')
+  })
+})
+
+it('tells who greets while the ruleset cannot be read to come back later', async () => {
+  const { connect, warnings } = await setup({ projectRuleset: () => Promise.reject(new Error('disk gone')) })
+  const { opened, send, next, closed } = connect()
+  await opened
+  send(hello('instance-a'))
+  expect(await next()).toMatchObject({ type: 'error', code: 'unavailable', retry: true })
+  expect(await closed).toEqual({ code: 1001, reason: '5000' })
+  expect(warnings).toEqual([expect.stringContaining('disk gone')])
 })

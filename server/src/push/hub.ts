@@ -1,11 +1,13 @@
 import type { Clock } from '@pipit/shared/clock'
-import { closeCodes, encodeMessage } from '@pipit/shared/protocol'
+import { closeCodes } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import type { Ingest } from '../ingest/index.ts'
-import type { Hub, InstanceView } from './api.ts'
-import { type ConvergenceLog, createConvergenceLog } from './convergence.ts'
-import { createRoom, nothingNew, patchBetween, type Room } from './room.ts'
+import type { Hub } from './api.ts'
+import { type Channel, createChannel } from './channel.ts'
+import type { Edition } from './edition.ts'
+import { defaultLimits, type HubLimits } from './limits.ts'
 import { createSession, type Session, type SessionSocket } from './session.ts'
+import { createTender } from './tender.ts'
 
 export interface HubParts {
   /** The newest ruleset of an environment, from storage. */
@@ -22,256 +24,118 @@ export type Authenticate = (
   key: string,
 ) => Promise<{ readonly keyId: string; readonly kind: 'srv' | 'web'; readonly environment: string } | undefined>
 
-export interface HubLimits {
-  readonly heartbeatMs: number
-  readonly helloTimeoutMs: number
-  readonly maxSockets: number
-  /** Bytes that may wait in a socket's buffer before it gets no more patches. */
-  readonly slowBytes: number
-  /** A socket that stays over `slowBytes` for so long is cut. */
-  readonly slowMs: number
-  /** An instance of the HTTP fallback that was not heard for so long is gone. */
-  readonly httpGoneMs: number
-}
-
-export const defaultLimits: HubLimits = {
-  heartbeatMs: 15_000,
-  helloTimeoutMs: 10_000,
-  maxSockets: 20_000,
-  slowBytes: 1_048_576,
-  slowMs: 30_000,
-  httpGoneMs: 60_000,
-}
-
 /** The hub with what the transports in front of it need. */
 export interface PushHub extends Hub {
   readonly authenticate: Authenticate
+  readonly clock: Clock
   readonly limits: HubLimits
   readonly ingest: Ingest
-  /** Takes a socket in; undefined when there are too many. */
+  /** Sockets that may still join. */
+  readonly freeSeats: number
+  /** Takes a socket in; undefined when there are too many, the hub is closed, or the key was revoked meanwhile. */
   join(
     socket: SessionSocket,
     who: { readonly environment: string; readonly keyId: string },
   ): { readonly session: Session; leave(): void } | undefined
-  room(environment: string): Promise<Room>
+  /** What was published last. */
+  edition(environment: string): Promise<Edition>
   counters(): { readonly [name: string]: number }
 }
 
+/**
+ * Everybody who is connected, by environment. `publish` sends what is newest in storage to all of them and keeps their receipts; reports
+ * go to the ingest. Everything that could grow is bounded by `limits`.
+ */
 export function createHub(parts: HubParts): PushHub {
-  const { clock, log } = parts
+  const { clock, log, ingest } = parts
   const limits = { ...defaultLimits, ...parts.limits }
   const sessions = new Set<Session>()
-  const rooms = new Map<string, Room>()
-  const loading = new Map<string, Promise<Room>>()
-  const logs = new Map<string, ConvergenceLog>()
-  const overHttp = new Map<string, InstanceView>()
+  const channels = new Map<string, Channel>()
+  /** A socket whose key was checked just before it was revoked must not slip in; ids are never used again. */
+  const revoked = new Set<string>()
   const counters: { [name: string]: number } = {}
-  let stopped = false
-  let cancelSweep = clock.setTimer(limits.heartbeatMs, sweep)
+  let isClosed = false
+  let emptied: (() => void) | undefined
 
   const count = (counter: string): void => {
     counters[counter] = (counters[counter] ?? 0) + 1
   }
+  const tender = createTender({
+    clock,
+    limits,
+    count,
+    catchUp: (session) => channel(session.environment).catchUp(session),
+    heartbeat() {
+      for (const each of channels.values()) each.expire()
+    },
+  })
 
-  function logOf(environment: string): ConvergenceLog {
-    let found = logs.get(environment)
+  function channel(environment: string): Channel {
+    let found = channels.get(environment)
     if (found === undefined) {
-      found = createConvergenceLog()
-      logs.set(environment, found)
+      const projectRuleset = (): Promise<Ruleset> => parts.projectRuleset(environment)
+      found = createChannel({ environment, projectRuleset, clock, limits, log, slow: tender.slow, count })
+      channels.set(environment, found)
     }
     return found
   }
 
-  function inEnvironment(environment: string): Session[] {
-    return [...sessions].filter((session) => session.environment === environment && session.hello !== undefined)
-  }
-
-  async function load(environment: string): Promise<Room> {
-    const room = createRoom(await parts.projectRuleset(environment), limits.heartbeatMs)
-    const known = rooms.get(environment)
-    if (known !== undefined && known.ruleset.version > room.ruleset.version) return known
-    rooms.set(environment, room)
-    return room
-  }
-
-  function room(environment: string): Promise<Room> {
-    const known = rooms.get(environment)
-    if (known !== undefined) return Promise.resolve(known)
-    let first = loading.get(environment)
-    if (first === undefined) {
-      first = load(environment).finally(() => loading.delete(environment))
-      loading.set(environment, first)
-    }
-    return first
-  }
-
-  async function greet(session: Session, version: number | undefined): Promise<void> {
-    try {
-      const loaded = await room(session.environment)
-      // A publish may have overtaken the loading.
-      const current = rooms.get(session.environment) ?? loaded
-      session.sentVersion = current.ruleset.version
-      const isCurrent = version === current.ruleset.version
-      session.socket.send(isCurrent ? encodeMessage(nothingNew(current)) : current.whole())
-    } catch (error) {
-      log.warn(`the ruleset of ${session.environment} could not be read for a new connection: ${String(error)}`)
-      session.socket.send(
-        encodeMessage({
-          type: 'error',
-          code: 'unavailable',
-          message: 'the ruleset cannot be read now; come back later',
-          retry: true,
-        }),
-      )
-      session.socket.close(closeCodes.goingAway, '5000')
-    }
-  }
-
-  /** A patch reaches who holds its starting version; others get the whole ruleset, and a slow reader nothing until it has caught up. */
-  function push(before: Room, after: Room, environment: string): void {
-    const patch = Buffer.from(encodeMessage(patchBetween(before, after)))
-    for (const session of inEnvironment(environment)) {
-      if (session.socket.bufferedBytes > limits.slowBytes) {
-        session.slowSince ??= clock.monotonic()
-        count('slow_readers')
-        continue
-      }
-      session.socket.send(session.sentVersion === before.ruleset.version ? patch : after.whole())
-      session.sentVersion = after.ruleset.version
-    }
-  }
-
-  function sweep(): void {
-    if (stopped) return
-    const now = clock.monotonic()
-    for (const session of sessions) {
-      if (clock.now() - session.lastSeenAt >= 3 * limits.heartbeatMs) {
-        count('silent_peers')
-        session.socket.terminate()
-      } else if (session.hello !== undefined) tend(session, now)
-    }
-    for (const [key, view] of overHttp) if (clock.now() - view.lastSeenAt > limits.httpGoneMs) overHttp.delete(key)
-    cancelSweep = clock.setTimer(limits.heartbeatMs, sweep)
-  }
-
-  /** Heartbeat of one socket; a reader that was slow gets the whole ruleset once it reads again, or is cut. */
-  function tend(session: Session, now: number): void {
-    if (session.socket.bufferedBytes > limits.slowBytes) {
-      session.slowSince ??= now
-      if (now - session.slowSince >= limits.slowMs) session.socket.close(closeCodes.slow, 'does not read')
-      return
-    }
-    session.slowSince = undefined
-    const current = rooms.get(session.environment)
-    if (current !== undefined && session.sentVersion < current.ruleset.version) {
-      session.socket.send(current.whole())
-      session.sentVersion = current.ruleset.version
-    } else session.socket.send('{"type":"ping"}')
-  }
-
-  function view(session: Session): InstanceView[] {
-    const { hello } = session
-    if (hello === undefined) return []
-    return [
-      {
-        instance: hello.instance,
-        environment: session.environment,
-        sdk: hello.sdk,
-        labels: hello.labels ?? {},
-        connectedAt: session.connectedAt,
-        lastSeenAt: session.lastSeenAt,
-        appliedVersion: session.appliedVersion,
-        bufferedBytes: session.socket.bufferedBytes,
-        transport: 'socket',
-        breakers: session.breakers,
-      },
-    ]
-  }
-
-  function instances(environment: string): InstanceView[] {
-    const connected = inEnvironment(environment).flatMap(view)
-    const names = new Set(connected.map((entry) => entry.instance))
-    return [
-      ...connected,
-      ...[...overHttp.values()].filter((entry) => entry.environment === environment && !names.has(entry.instance)),
-    ]
-  }
-
   return {
     authenticate: parts.authenticate,
+    clock,
     limits,
-    ingest: parts.ingest,
+    ingest,
+    get freeSeats() {
+      return isClosed ? 0 : limits.maxSockets - sessions.size
+    },
     join(socket, who) {
-      if (stopped || sessions.size >= limits.maxSockets) return undefined
+      if (isClosed || sessions.size >= limits.maxSockets || revoked.has(who.keyId)) return undefined
+      const home = channel(who.environment)
       const session = createSession({
-        ...who,
-        socket,
-        ingest: parts.ingest,
-        clock,
-        log,
-        count,
-        greeted: (greeted, hello) => void greet(greeted, hello.version),
-        applied: (from, { version }) =>
-          logOf(from.environment).applied(from.hello?.instance ?? '', version, clock.now()),
+        ...{ ...who, socket, ingest, clock, limits, log, count },
+        greeted: (greeted, { version }) => void home.greet(greeted, version),
+        applied: (from, { version }) => home.applied(from, version),
       })
       sessions.add(session)
+      tender.join(session)
       const cancelHello = clock.setTimer(limits.helloTimeoutMs, () => {
-        if (session.hello === undefined) socket.close(closeCodes.protocol, 'no hello in time')
+        if (session.hello === undefined) session.close(closeCodes.protocol, 'no hello in time')
       })
       return {
         session,
         leave() {
           cancelHello()
+          session.terminate()
           sessions.delete(session)
-          if (session.hello !== undefined) logOf(session.environment).left(session.hello.instance)
+          tender.leave(session)
+          home.leave(session)
+          if (sessions.size === 0) emptied?.()
         },
       }
     },
-    room,
-    async publish(environment) {
-      const before = rooms.get(environment)
-      const after = await load(environment)
-      if (before !== undefined && before.ruleset.version >= after.ruleset.version) return
-      logOf(environment).published(
-        after.ruleset.version,
-        clock.now(),
-        inEnvironment(environment).map((session) => session.hello?.instance ?? ''),
-      )
-      if (before !== undefined) push(before, after, environment)
-    },
+    edition: (environment) => channel(environment).edition(),
+    publish: (environment) => channel(environment).publish(),
     disconnect(keyId) {
+      revoked.add(keyId)
       for (const session of sessions)
-        if (session.keyId === keyId) session.socket.close(closeCodes.unauthorized, 'this key was revoked')
+        if (session.keyId === keyId) session.close(closeCodes.unauthorized, 'this key was revoked')
     },
-    breakers(environment, rollout) {
-      const known = instances(environment)
-      return { open: known.filter((entry) => entry.breakers.includes(rollout)).length, instances: known.length }
-    },
-    instances,
-    convergence: (environment) => logOf(environment).list(),
-    heard({ instance, environment, sdk, version, breakers }) {
-      const key = `${environment}/${instance}`
-      const before = overHttp.get(key)
-      const [name = sdk, sdkVersion = ''] = sdk.split('/')
-      overHttp.set(key, {
-        instance,
-        environment,
-        sdk: { name, version: sdkVersion },
-        labels: {},
-        connectedAt: before?.connectedAt ?? clock.now(),
-        lastSeenAt: clock.now(),
-        appliedVersion: Math.max(version, before?.appliedVersion ?? 0),
-        bufferedBytes: 0,
-        transport: 'http',
-        breakers: breakers ?? before?.breakers ?? [],
-      })
-    },
+    breakers: (environment, rollout) => channel(environment).breakers(rollout),
+    instances: (environment) => channel(environment).instances(),
+    convergence: (environment) => channel(environment).convergence(),
+    heard: (instance) => channel(instance.environment).heard(instance),
     counters: () => ({ ...counters, sockets: sessions.size }),
     async close(spreadMs) {
-      stopped = true
-      cancelSweep()
-      for (const session of sessions) session.socket.close(closeCodes.goingAway, String(spreadMs))
-      sessions.clear()
+      isClosed = true
+      tender.stop()
+      for (const session of sessions) session.close(closeCodes.goingAway, String(spreadMs))
+      if (sessions.size > 0) {
+        await new Promise<void>((resolve) => {
+          emptied = resolve
+          clock.setTimer(limits.closeGraceMs, resolve)
+        })
+      }
+      for (const session of sessions) session.terminate()
     },
   }
 }

@@ -2,7 +2,6 @@ import type { Clock } from '@pipit/shared/clock'
 import {
   type Applied,
   closeCodes,
-  encodeMessage,
   type Hello,
   parseSdkMessage,
   protocolVersion,
@@ -11,12 +10,16 @@ import {
   type WireError,
 } from '@pipit/shared/protocol'
 import type { Ingest } from '../ingest/index.ts'
+import { messageFrame, pongFrame } from './frame.ts'
+import type { HubLimits } from './limits.ts'
 
 /** What a session needs of its socket: `ws` in production. */
 export interface SessionSocket {
-  send(frame: string | Buffer): void
+  /** Writes a whole frame; nothing happens where the socket is not open. */
+  send(frame: Buffer): void
   close(code: number, reason: string): void
   terminate(): void
+  /** Written and not yet taken by the network. */
   readonly bufferedBytes: number
 }
 
@@ -26,68 +29,98 @@ export interface SessionParts {
   readonly socket: SessionSocket
   readonly ingest: Ingest
   readonly clock: Clock
+  readonly limits: HubLimits
   readonly log: { warn(message: string): void }
-  /** The SDK has greeted: send it what it lacks. */
+  /** The SDK has greeted, for the first time or to get the whole ruleset: send it what it lacks. */
   readonly greeted: (session: Session, hello: Hello) => void
   readonly applied: (session: Session, message: Applied) => void
   readonly count: (counter: string) => void
 }
 
-/** Bad messages after which a socket is closed. */
-const badMessageLimit = 20
-
 /** One connected SDK. */
 export interface Session {
   readonly environment: string
   readonly keyId: string
-  readonly socket: SessionSocket
   readonly connectedAt: number
   /** Undefined before the greeting. */
   readonly hello: Hello | undefined
+  /** Wall time. */
   readonly lastSeenAt: number
-  appliedVersion: number
-  /** Version that was written to the socket last. */
+  /** Monotonic: a jump of the wall clock must not make everybody look silent. */
+  readonly heardAt: number
+  readonly appliedVersion: number
+  /** What was written to the socket last; 0 where the whole ruleset is owed. */
   sentVersion: number
-  /** Since when the socket's buffer has been over the bound; undefined while it is not. */
-  slowSince: number | undefined
   readonly breakers: readonly string[]
+  readonly bufferedBytes: number
+  /** More waits in the buffer than may: nothing is to be added. */
+  readonly isSlow: boolean
+  /** A close is under way: nothing that comes has an effect any more. */
+  readonly isClosed: boolean
+  send(frame: Buffer): void
+  /** Anything came, if only a ping of the WebSocket itself. */
+  heard(): void
   receive(text: string): void
   /** Something that is no text message came. */
   refuse(message: string): void
+  close(code: number, reason: string): void
+  terminate(): void
 }
 
 export function createSession(parts: SessionParts): Session {
-  const { socket, clock } = parts
+  const { socket, clock, limits } = parts
   let hello: Hello | undefined
   let lastSeenAt = clock.now()
+  let heardAt = clock.monotonic()
+  let appliedVersion = 0
+  let sentVersion = 0
+  let newestSent = 0
+  let isClosed = false
   let bad = 0
+  let reportsInHand = 0
   let breakers: readonly string[] = []
+
+  /** Answers to who does not read would pile up: they are left out, and an SDK repeats what got none. */
+  function answer(frame: Buffer): void {
+    if (session.isSlow) parts.count('unsent_answers')
+    else socket.send(frame)
+  }
 
   function answerError(error: WireError): void {
     parts.count('bad_messages')
-    socket.send(encodeMessage(error))
-    if (++bad >= badMessageLimit)
-      socket.close(closeCodes.protocol, `closed after ${badMessageLimit} messages that could not be understood`)
+    answer(messageFrame(error))
+    if (++bad >= limits.badMessages)
+      session.close(closeCodes.protocol, `closed after ${limits.badMessages} messages that could not be understood`)
   }
 
+  const badMessage = (message: string, path?: string): void =>
+    answerError({
+      type: 'error',
+      code: 'bad-message',
+      message,
+      retry: false,
+      ...(path === undefined ? {} : { path }),
+    })
+
   function handle(message: SdkMessage): void {
-    if (message.type === 'ping') return socket.send('{"type":"pong"}')
-    if (message.type === 'pong') return
-    if (message.type === 'hello') return greet(message)
-    if (hello === undefined) {
-      return answerError({
-        type: 'error',
-        code: 'hello-first',
-        message: `${message.type} came before hello; greet first`,
-        retry: true,
-        ...(message.type === 'report' ? { seq: message.seq } : {}),
-      })
+    switch (message.type) {
+      case 'ping':
+        return answer(pongFrame)
+      case 'pong':
+        return
+      case 'hello':
+        return greet(message)
+      case 'applied':
+      case 'report':
+        if (hello !== undefined) return handleGreeted(message, hello)
+        return answerError({
+          type: 'error',
+          code: 'hello-first',
+          message: `${message.type} came before hello; greet first`,
+          retry: true,
+          ...(message.type === 'report' ? { seq: message.seq } : {}),
+        })
     }
-    if (message.type === 'applied') {
-      session.appliedVersion = message.version
-      return parts.applied(session, message)
-    }
-    void store(message, hello.instance)
   }
 
   function greet(message: Hello): void {
@@ -98,56 +131,102 @@ export function createSession(parts: SessionParts): Session {
         message: `this server speaks protocol ${protocolVersion}, the SDK ${message.protocol}; upgrade the older of the two`,
         retry: false,
       })
-      return socket.close(closeCodes.protocol, 'protocol version')
+      return session.close(closeCodes.protocol, 'protocol version')
     }
+    if (hello !== undefined && hello.instance !== message.instance)
+      return badMessage('this socket greeted as another instance before; open one socket for each', 'instance')
     hello = message
     parts.greeted(session, message)
   }
 
+  function handleGreeted(message: Applied | Report, from: Hello): void {
+    if (message.type === 'report') return void store(message, from.instance)
+    if (message.version > newestSent)
+      return badMessage(`version ${message.version} was never sent to this socket`, 'version')
+    appliedVersion = message.version
+    parts.applied(session, message)
+  }
+
   async function store(report: Report, instance: string): Promise<void> {
     if (report.breakers !== undefined) breakers = report.breakers.map((breaker) => breaker.rollout)
+    const unavailable = (message: string): Buffer =>
+      messageFrame({ type: 'error', code: 'unavailable', message, retry: true, seq: report.seq })
+    if (reportsInHand >= limits.reportsInHand) {
+      parts.count('reports_too_fast')
+      return answer(unavailable('the reports before this one are not stored yet; send one at a time'))
+    }
+    reportsInHand++
     try {
       const result = await parts.ingest.submit(parts.environment, instance, report)
-      socket.send('type' in result ? encodeMessage(result) : encodeMessage({ type: 'ack', seq: result.seq }))
+      answer(messageFrame('type' in result ? result : { type: 'ack', seq: result.seq }))
     } catch (error) {
       parts.log.warn(`report ${report.seq} of ${instance} could not be stored: ${String(error)}`)
-      socket.send(
-        encodeMessage({
-          type: 'error',
-          code: 'unavailable',
-          message: 'the report could not be stored now; send it again later',
-          retry: true,
-          seq: report.seq,
-        }),
-      )
+      answer(unavailable('the report could not be stored now; send it again later'))
+    } finally {
+      reportsInHand--
     }
   }
 
   const session: Session = {
     environment: parts.environment,
     keyId: parts.keyId,
-    socket,
-    connectedAt: clock.now(),
+    connectedAt: lastSeenAt,
+    get sentVersion() {
+      return sentVersion
+    },
+    set sentVersion(version) {
+      sentVersion = version
+      newestSent = Math.max(newestSent, version)
+    },
     get hello() {
       return hello
     },
     get lastSeenAt() {
       return lastSeenAt
     },
-    appliedVersion: 0,
-    sentVersion: 0,
-    slowSince: undefined,
+    get heardAt() {
+      return heardAt
+    },
+    get appliedVersion() {
+      return appliedVersion
+    },
     get breakers() {
       return breakers
     },
-    receive(text) {
+    get bufferedBytes() {
+      return socket.bufferedBytes
+    },
+    get isSlow() {
+      return socket.bufferedBytes > limits.slowBytes
+    },
+    get isClosed() {
+      return isClosed
+    },
+    send: (frame) => socket.send(frame),
+    heard() {
       lastSeenAt = clock.now()
+      heardAt = clock.monotonic()
+    },
+    receive(text) {
+      if (isClosed) return
+      session.heard()
       const parsed = parseSdkMessage(text)
       if (parsed.ok) handle(parsed.message)
       else answerError(parsed.error)
     },
     refuse(message) {
-      answerError({ type: 'error', code: 'bad-message', message, retry: false })
+      if (isClosed) return
+      session.heard()
+      badMessage(message)
+    },
+    close(code, reason) {
+      if (isClosed) return
+      isClosed = true
+      socket.close(code, reason)
+    },
+    terminate() {
+      isClosed = true
+      socket.terminate()
     },
   }
   return session

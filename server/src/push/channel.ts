@@ -1,0 +1,207 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Clock } from '@pipit/shared/clock'
+import { closeCodes } from '@pipit/shared/protocol'
+import type { Ruleset } from '@pipit/shared/rules'
+import type { Convergence, Hub, InstanceView } from './api.ts'
+import { createConvergenceLog } from './convergence.ts'
+import { createEdition, type Edition, patchFrame } from './edition.ts'
+import { messageFrame } from './frame.ts'
+import { createHttpInstances } from './http-instances.ts'
+import type { HubLimits } from './limits.ts'
+import type { Session } from './session.ts'
+
+/** Sockets written to before others get their turn: acknowledgements and receipts do not wait for the last of ten thousand. */
+const socketsPerTurn = 500
+/** Over how long SDKs return that came while the ruleset could not be read. */
+const unreadableSpreadMs = 5000
+
+export interface ChannelParts {
+  readonly environment: string
+  /** The newest ruleset, from storage. */
+  readonly projectRuleset: () => Promise<Ruleset>
+  readonly clock: Clock
+  readonly limits: HubLimits
+  readonly log: { warn(message: string): void }
+  /** Does not read: to be brought up to date when it does, or cut. */
+  readonly slow: (session: Session) => void
+  readonly count: (counter: string) => void
+}
+
+/** One environment: who is there, what was published last, and who has confirmed it. */
+export interface Channel {
+  /** What was published last; read from storage where nothing was yet. */
+  edition(): Promise<Edition>
+  /** Answers a `hello` that holds `version`: from here on the session gets every change. */
+  greet(session: Session, version: number | undefined): Promise<void>
+  /** Sends the whole ruleset where the session lacks the newest. */
+  catchUp(session: Session): void
+  /** Resolves when everything stored before the call is written to the sockets. Calls that come meanwhile are one. */
+  publish(): Promise<void>
+  applied(session: Session, version: number): void
+  leave(session: Session): void
+  heard(instance: Parameters<Hub['heard']>[0]): void
+  /** Lets go of polling instances that are gone. */
+  expire(): void
+  breakers(rollout: string): { readonly open: number; readonly instances: number }
+  instances(): readonly InstanceView[]
+  convergence(): readonly Convergence[]
+}
+
+export function createChannel(parts: ChannelParts): Channel {
+  const { clock, limits } = parts
+  const members = new Set<Session>()
+  /** Sockets by instance: an SDK may be back before its old socket is known to be dead. */
+  const sockets = new Map<string, number>()
+  const overHttp = createHttpInstances(clock, limits)
+  const receipts = createConvergenceLog()
+  let current: Edition | undefined
+  let running: Promise<void> | undefined
+  let queued: Promise<void> | undefined
+
+  function bring(session: Session, frame: Buffer, version: number): void {
+    if (session.isClosed) return
+    if (session.isSlow) return parts.slow(session)
+    session.send(frame)
+    session.sentVersion = version
+  }
+
+  /** Reads the newest ruleset and writes it to who lacks it. Never twice at once: what is written then depends on nobody else. */
+  function refresh(isPublish: boolean): Promise<void> {
+    if (running === undefined) {
+      running = readAndPush(isPublish).finally(() => {
+        running = undefined
+      })
+      return running
+    }
+    // What runs may have read before this change was stored, so one more follows; it serves all who come until then.
+    const again = (): Promise<void> => {
+      queued = undefined
+      return refresh(isPublish)
+    }
+    queued ??= running.then(again, again)
+    return queued
+  }
+
+  async function readAndPush(isPublish: boolean): Promise<void> {
+    const after = createEdition(await parts.projectRuleset(), limits.heartbeatMs)
+    const before = current
+    if (before !== undefined && before.ruleset.version >= after.ruleset.version) return
+    current = after
+    if (before !== undefined || isPublish)
+      receipts.published(after.ruleset.version, clock.now(), clock.monotonic(), present())
+    if (before !== undefined) await push(before, after)
+  }
+
+  /** A patch for who holds its starting version, the whole ruleset for others. */
+  async function push(before: Edition, after: Edition): Promise<void> {
+    const patch = patchFrame(before, after)
+    const { version } = after.ruleset
+    let written = 0
+    for (const session of [...members]) {
+      if (session.sentVersion === version) continue
+      if (++written % socketsPerTurn === 0) await setImmediate()
+      bring(session, session.sentVersion === before.ruleset.version ? patch : after.frame(), version)
+    }
+  }
+
+  function* present(): Generator<string> {
+    yield* sockets.keys()
+    for (const { instance } of overHttp.views()) yield instance
+  }
+
+  async function edition(): Promise<Edition> {
+    if (current === undefined) await (running ?? refresh(false))
+    if (current === undefined) throw new Error(`no ruleset of ${parts.environment} was read`)
+    return current
+  }
+
+  function admit(session: Session, instance: string): void {
+    if (members.has(session)) return
+    members.add(session)
+    sockets.set(instance, (sockets.get(instance) ?? 0) + 1)
+    overHttp.forget(instance)
+  }
+
+  return {
+    edition,
+    async greet(session, version) {
+      try {
+        const newest = await edition()
+        if (session.isClosed || session.hello === undefined) return
+        admit(session, session.hello.instance)
+        session.sentVersion = 0
+        const isHeld = version === newest.ruleset.version
+        bring(session, isHeld ? newest.nothingNew() : newest.frame(), newest.ruleset.version)
+      } catch (error) {
+        parts.log.warn(`the ruleset of ${parts.environment} could not be read for a new connection: ${String(error)}`)
+        session.send(unreadable)
+        session.close(closeCodes.goingAway, String(unreadableSpreadMs))
+      }
+    },
+    catchUp(session) {
+      if (current !== undefined && members.has(session) && session.sentVersion < current.ruleset.version)
+        bring(session, current.frame(), current.ruleset.version)
+    },
+    publish: () => refresh(true),
+    applied(session, version) {
+      if (session.hello !== undefined) receipts.applied(session.hello.instance, version, clock.monotonic())
+    },
+    leave(session) {
+      if (!members.delete(session) || session.hello === undefined) return
+      const { instance } = session.hello
+      const others = (sockets.get(instance) ?? 1) - 1
+      if (others > 0) sockets.set(instance, others)
+      else {
+        sockets.delete(instance)
+        receipts.left(instance)
+      }
+    },
+    heard(instance) {
+      if (sockets.has(instance.instance)) return
+      if (!overHttp.heard(instance)) return parts.count('unknown_http_instances')
+      if (instance.version > 0) receipts.applied(instance.instance, instance.version, clock.monotonic())
+    },
+    expire() {
+      for (const instance of overHttp.expire()) if (!sockets.has(instance)) receipts.left(instance)
+    },
+    breakers(rollout) {
+      let open = 0
+      let instances = 0
+      for (const list of [members, overHttp.views()]) {
+        for (const { breakers } of list) {
+          instances++
+          if (breakers.includes(rollout)) open++
+        }
+      }
+      return { open, instances }
+    },
+    instances: () => [...[...members].flatMap(viewOf), ...overHttp.views()],
+    convergence: receipts.list,
+  }
+}
+
+const unreadable = messageFrame({
+  type: 'error',
+  code: 'unavailable',
+  message: 'the ruleset cannot be read now; come back later',
+  retry: true,
+})
+
+function viewOf(session: Session): InstanceView[] {
+  const { hello } = session
+  if (hello === undefined) return []
+  return [
+    {
+      instance: hello.instance,
+      environment: session.environment,
+      sdk: hello.sdk,
+      labels: hello.labels ?? {},
+      connectedAt: session.connectedAt,
+      lastSeenAt: session.lastSeenAt,
+      appliedVersion: session.appliedVersion,
+      bufferedBytes: session.bufferedBytes,
+      transport: 'socket',
+      breakers: session.breakers,
+    },
+  ]
+}
