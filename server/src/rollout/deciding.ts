@@ -83,7 +83,7 @@ function obey(
     case 'pause':
       return pause(progress, event.sentence, context, true)
     case 'revert':
-      return revert(definition, progress, definition.revertTo, context, event.revertReason ?? event.sentence)
+      return revert(definition, progress, definition.revertTo, context, event.sentence)
     case 'advance': {
       const stage = definition.stages[progress.stage]
       if (stage?.approval === true && progress.approvedBy === undefined) {
@@ -122,7 +122,7 @@ export function paused(
       return restart(definition, progress, event, context)
     case 'judged':
       return event.label === 'revert'
-        ? revert(definition, progress, definition.revertTo, context, event.revertReason ?? event.sentence)
+        ? revert(definition, progress, definition.revertTo, context, event.sentence)
         : unchanged(state)
     default:
       return (
@@ -156,8 +156,7 @@ export function awaitingApproval(
         `approved by ${context.actor.name}`,
       )
     case 'judged':
-      if (event.label === 'revert')
-        return revert(definition, progress, definition.revertTo, context, event.revertReason ?? event.sentence)
+      if (event.label === 'revert') return revert(definition, progress, definition.revertTo, context, event.sentence)
       return event.label === 'pause' ? pause(progress, event.sentence, context, true) : unchanged(state)
     default:
       return (

@@ -22,8 +22,6 @@ export interface RolloutDefinition {
   readonly breaker: boolean
   readonly deadmanMs?: number
   readonly unitSample: number
-  /** Visible to browsers (`web_` keys). */
-  readonly browser: boolean
   readonly analysis: AnalysisSettings
 }
 

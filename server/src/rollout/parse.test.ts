@@ -46,7 +46,6 @@ describe('parseRollout', () => {
         onInconclusive: 'pause',
         breaker: true,
         unitSample: 1,
-        browser: false,
         analysis: { tickMs: 5000, alpha: 0.01, warmupMs: 30_000, armNoise: 0.02, maxMargin: 3 },
       },
     })
@@ -226,7 +225,6 @@ describe('toFile', () => {
       unit: names,
       deadman: durations,
       unitSample: fc.double({ min: 0.001, max: 1, noNaN: true }),
-      browser: fc.boolean(),
       breaker: fc.boolean(),
       revertTo: fc.constantFrom('zero', 'previous-stage'),
       onInconclusive: fc.constantFrom('pause', 'advance', 'revert'),

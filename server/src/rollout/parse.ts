@@ -84,7 +84,6 @@ function complete(input: RolloutInput): RolloutDefinition {
     breaker: input.breaker ?? true,
     ...(input.deadman === undefined ? {} : { deadmanMs: input.deadman }),
     unitSample: input.unitSample ?? 1,
-    browser: input.browser ?? false,
     analysis: {
       tickMs: input.analysis?.tick ?? 5000,
       alpha: input.analysis?.alpha ?? 0.01,

@@ -124,7 +124,6 @@ export const rolloutSchema = z
     breaker: z.boolean().optional(),
     deadman: duration.optional(),
     unitSample: z.number().gt(0).max(1).optional(),
-    browser: z.boolean().optional(),
     analysis: analysis.optional(),
   })
   .meta({ id: 'RolloutInput' })

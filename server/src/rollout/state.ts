@@ -62,7 +62,7 @@ export type RolloutEvent =
   | { readonly type: 'edited'; readonly before: RolloutDefinition }
   /** The engine's own. Time has passed: a schedule may be due, a dismissal over. */
   | { readonly type: 'clock' }
-  | { readonly type: 'judged'; readonly label: VerdictLabel; readonly sentence: string; readonly revertReason?: string }
+  | { readonly type: 'judged'; readonly label: VerdictLabel; readonly sentence: string }
   | { readonly type: 'thresholds-fixed'; readonly ms: readonly number[] }
 
 export interface EventContext {
