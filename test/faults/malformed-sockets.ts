@@ -25,7 +25,7 @@ export interface Answer {
   readonly path?: string
 }
 
-/** The next message, or the close, of a socket. */
+/** The next message, or the close, of a socket. The server's own heartbeat may come between any two messages and answers nothing. */
 export function next(socket: WebSocket): Promise<Answer> {
   return new Promise((resolve) => {
     const over = (answer: Answer): void => {
@@ -33,7 +33,10 @@ export function next(socket: WebSocket): Promise<Answer> {
       socket.off('close', onClose)
       resolve(answer)
     }
-    const onMessage = (data: WebSocket.RawData): void => over(JSON.parse(data.toString()) as Answer)
+    const onMessage = (data: WebSocket.RawData): void => {
+      const answer = JSON.parse(data.toString()) as Answer
+      if (answer.type !== 'ping') over(answer)
+    }
     const onClose = (code: number): void => over({ type: 'closed', code })
     socket.on('message', onMessage)
     socket.on('close', onClose)
