@@ -1,100 +1,16 @@
 import type { RolloutDefinition } from '../rollout/definition.ts'
 import type { Counts } from './e-value.ts'
-import { addStratum, noRatio, type RatioSums } from './estimate.ts'
+import { addStratum } from './estimate.ts'
 import type { ArmTick, Tick } from './evidence.ts'
-import { addTick, type HarmProcess, type HarmSettings, newHarmProcess, prune, startSegment } from './harm-process.ts'
+import { addTick, type HarmSettings, prune, startSegment } from './harm-process.ts'
 import type { JudgeState } from './judgement.ts'
-import {
-  addStageTick,
-  newStageTest,
-  type StageMargin,
-  type StageTest,
-  stageMargin,
-  type Traffic,
-} from './non-inferiority.ts'
-import { comparisonStages, type PlannedMetric, planMetrics } from './plan.ts'
-
-/** Version of the judge: grows when the same evidence could give another verdict. */
-export const judgeVersion = 'pipit-1'
-
-/** What is remembered of one metric over a run. Plain JSON. */
-export interface MetricMemory {
-  /** One process for each null; the smaller counts. */
-  readonly harm: readonly HarmProcess[]
-  readonly ratio: RatioSums
-  /** Run totals by arm. */
-  readonly totals: Counts
-  readonly stage: StageTest
-  readonly stageMargin: StageMargin
-  /** All earlier stages together, and what this stage adds to them when it ends. */
-  readonly before: Traffic
-  readonly current: Traffic
-  /** Conversions: units of this epoch that have not converted yet. */
-  readonly risk: { readonly canary: number; readonly stable: number }
-}
-
-/** The judge's memory of a run. Plain JSON. */
-export interface Memory extends JudgeState {
-  /** Comparison stages planned when the run began. */
-  readonly planned: number
-  readonly epoch: number
-  /** Ticks folded in this epoch. */
-  readonly epochTicks: number
-  /** First tick of this epoch: the warm-up counts from here. */
-  readonly epochStart: number
-  /** Epochs in which both arms had users, in order: the segments of the harm processes. */
-  readonly segments: readonly number[]
-  readonly comparing: boolean
-  readonly metrics: { readonly [key: string]: MetricMemory }
-  /** This epoch: randomised units and outcomes by arm. */
-  readonly units: { readonly canary: number; readonly stable: number }
-  readonly outcomes: { readonly canary: number; readonly stable: number }
-  readonly forced: { readonly n: number; readonly failed: number; readonly exposed: number }
-  /** The tick in which the canary failed beyond all doubt, if any in this epoch. */
-  readonly tripped?: { readonly n: number; readonly failed: number }
-}
-
-const noTraffic: Traffic = { total: 0, bad: 0, scaledBad: 0, ticks: 0 }
+import { type Memory, type MetricMemory, memoryOf, metricMemory, newEpoch, noTraffic } from './memory.ts'
+import { addStageTick, newStageTest, stageMargin, type Traffic } from './non-inferiority.ts'
+import { type PlannedMetric, planMetrics } from './plan.ts'
+import { addReporting } from './reporting.ts'
 
 /** The circuit breaker (STATISTICS 3.6): at least this share of at least so many canary outcomes in one tick. */
 const trip = { share: 0.5, outcomes: 20, stableShare: 0.25 } as const
-
-export function startJudge(definition: RolloutDefinition): JudgeState {
-  const memory: Memory = {
-    judge: judgeVersion,
-    planned: comparisonStages(definition),
-    epoch: -1,
-    epochTicks: 0,
-    epochStart: 0,
-    segments: [],
-    comparing: false,
-    metrics: {},
-    units: { canary: 0, stable: 0 },
-    outcomes: { canary: 0, stable: 0 },
-    forced: { n: 0, failed: 0, exposed: 0 },
-  }
-  return memory
-}
-
-export function memoryOf(state: JudgeState): Memory {
-  return state as Memory
-}
-
-/** The memory of a metric, new where a guard or gate was added while the rollout runs. */
-export function metricMemory(memory: Memory, metric: PlannedMetric): MetricMemory {
-  return (
-    memory.metrics[metric.key] ?? {
-      harm: metric.nulls.map(() => newHarmProcess(metric.down)),
-      ratio: noRatio,
-      totals: { n1: 0, x1: 0, n0: 0, x0: 0 },
-      stage: newStageTest,
-      stageMargin: { margin: metric.margin, monitorOnly: false },
-      before: noTraffic,
-      current: noTraffic,
-      risk: { canary: 0, stable: 0 },
-    }
-  )
-}
 
 interface TickCounts {
   /** What the tests see: requests, or units that were at risk during the tick. */
@@ -110,14 +26,18 @@ interface TickCounts {
 function countsOf(metric: PlannedMetric, tick: Tick, risk: MetricMemory['risk']): TickCounts {
   const added = addedCounts(metric, tick)
   if (metric.kind !== 'conversion') return { tested: added, added }
-  return { tested: { ...added, n1: added.n1 + risk.canary, n0: added.n0 + risk.stable }, added }
+  const n1 = added.n1 + risk.canary
+  const n0 = added.n0 + risk.stable
+  // A metric that was added later counts conversions of units that nobody had counted as at risk.
+  return { tested: { n1, x1: Math.min(added.x1, n1), n0, x0: Math.min(added.x0, n0) }, added }
 }
 
 function addedCounts(metric: PlannedMetric, tick: Tick): Counts {
   const arm = (side: ArmTick): { n: number; x: number } => {
     if (metric.kind === 'error_rate') return { n: side.n, x: side.failed }
     if (metric.limits !== undefined) {
-      const counted = side.over.length > metric.limits.at
+      // Right after an edit a bucket may still be counted against the limits of before, in another order.
+      const counted = side.over.length === metric.limits.of
       return counted ? { n: side.timed, x: side.over[metric.limits.at] ?? 0 } : { n: 0, x: 0 }
     }
     const conversion = side.conversions[metric.key]
@@ -166,13 +86,9 @@ function enterEpoch(memory: Memory, tick: Tick, definition: RolloutDefinition, p
   return {
     ...kept,
     epoch: entered,
-    epochTicks: 0,
     epochStart: tick.tick,
-    comparing: false,
     metrics: withMargins(metrics, definition, plan, tick),
-    units: { canary: 0, stable: 0 },
-    outcomes: { canary: 0, stable: 0 },
-    forced: { n: 0, failed: 0, exposed: 0 },
+    ...newEpoch,
   }
 }
 
@@ -196,7 +112,7 @@ function withMargins(
   if (stage === undefined || stage.weight <= 0 || stage.weight >= 100) return metrics
   return Object.fromEntries(
     plan.map((metric) => {
-      const memory = metricMemory({ metrics } as Memory, metric)
+      const memory = metrics[metric.key] as MetricMemory
       return [metric.key, { ...memory, stageMargin: stageMargin(metric, memory.before, stage, definition.analysis) }]
     }),
   )
@@ -270,11 +186,12 @@ function foldEpoch(memory: Memory, tick: Tick): Memory {
     epochTicks: memory.epochTicks + 1,
     units: { canary: memory.units.canary + canary.exposed, stable: memory.units.stable + stable.exposed },
     outcomes: { canary: memory.outcomes.canary + canary.n, stable: memory.outcomes.stable + stable.n },
+    reporting: addReporting(memory.reporting, tick),
     forced: {
       n: memory.forced.n + forcedCanary.n,
       failed: memory.forced.failed + forcedCanary.failed,
       exposed: memory.forced.exposed + forcedCanary.exposed,
     },
-    ...(trips ? { tripped: { n, failed } } : {}),
+    ...(trips ? { tripped: { n, failed, compared: stable.n > 0 } } : {}),
   }
 }

@@ -14,6 +14,7 @@ import {
 import { addStratum, alwaysValidHalfWidth, noRatio, ratioOf } from './estimate.ts'
 import { addTick, type HarmProcess, logEvidence, newHarmProcess, startSegment } from './harm-process.ts'
 import { logGamma } from './log-gamma.ts'
+import { finalZ } from './non-inferiority.ts'
 import { logSampleRatio } from './sample-ratio.ts'
 
 /** A case has the fields of its file; those it has not are never read. */
@@ -148,6 +149,8 @@ describe('the analysis against independent values', () => {
       } else expect(found).toBeUndefined()
       estimates.near(alwaysValidHalfWidth(c.se, c.alpha, c.info_opt), c.cs_halfwidth)
     }
+    const normal = golden('normal').cases('ppf') as unknown as readonly { readonly p: number; readonly z: number }[]
+    expect(finalZ[1]).toBe(normal.find(({ p }) => p === 0.99)?.z)
     const lgamma = golden('distributions')
     for (const c of lgamma.cases('lgamma')) lgamma.near(logGamma(c.x), c.lgamma)
   })

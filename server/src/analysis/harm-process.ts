@@ -73,13 +73,14 @@ export interface HarmSettings {
 
 const gridOf = (down: boolean): readonly (readonly [number, number])[] => (down ? effectGrid.down : effectGrid.up)
 
-export function newHarmProcess(down: boolean): HarmProcess {
+/** A process that has seen nothing. `segment` is the comparison epoch under way, for a metric that joins in the middle of one. */
+export function newHarmProcess(down: boolean, segment = -1): HarmProcess {
   return {
     logs: gridOf(down).map(() => 0),
     information: 0,
     bad: 0,
     total: 0,
-    segment: -1,
+    segment,
     segmentTicks: 0,
     ticks: 0,
     created: 0,
@@ -93,10 +94,11 @@ export function startSegment(process: HarmProcess): HarmProcess {
   return { ...process, bad: 0, total: 0, segment: process.segment + 1, segmentTicks: 0 }
 }
 
+/** The first start has the mass of the rollout's start, wherever in the run the metric joined: so the masses add up to at most 1. */
 function massOf(process: HarmProcess, planned: number): number {
+  if (process.created === 0) return mass.start + (planned <= 1 ? mass.stages : 0)
   if (process.segmentTicks > 0) return (mass.restarts * process.created ** -1.25) / mass.zeta
-  if (process.segment === 0) return mass.start + (planned <= 1 ? mass.stages : 0)
-  return process.segment < planned ? mass.stages / (planned - 1) : 0
+  return process.segment > 0 && process.segment < planned ? mass.stages / (planned - 1) : 0
 }
 
 /** Adds one time bucket. */

@@ -1,9 +1,10 @@
 import type { Stage } from '../rollout/definition.ts'
 import type { VerdictLabel } from '../rollout/state.ts'
-import type { Memory } from './fold.ts'
 import type { JudgeInput, Judgement, VerdictReason } from './judgement.ts'
+import type { Memory } from './memory.ts'
+import { fellSilent } from './reporting.ts'
 import { logSampleRatio, sampleRatioNeeded } from './sample-ratio.ts'
-import { capitalised, oddsText, percent, whole } from './sentences.ts'
+import { capitalised, oddsText, percent, span, whole } from './sentences.ts'
 
 export interface Health {
   readonly sampleRatio: Judgement['sampleRatio']
@@ -22,7 +23,7 @@ const breakerShare = 0.5
 export function checkHealth(input: JudgeInput, memory: Memory): Health {
   const sampleRatio = checkSampleRatio(input, memory)
   const reason =
-    tripped(input, memory) ?? localBreakers(input) ?? mismatch(input, memory, sampleRatio) ?? silent(memory)
+    tripped(input, memory) ?? localBreakers(input) ?? mismatch(input, memory, sampleRatio) ?? silent(input, memory)
   if (reason === undefined) return { sampleRatio, verdict: undefined }
   const reverts = reason.code === 'circuit-breaker' || reason.code === 'local-breakers'
   return {
@@ -45,7 +46,7 @@ function tripped({ definition, stage }: JudgeInput, { tripped: trip }: Memory): 
   const current = definition.stages[stage.index] as Stage
   return {
     code: 'circuit-breaker',
-    sentence: `${percent(trip.failed / trip.n)} of ${whole(trip.n)} canary requests failed within one time bucket of stage ${current.name} while stable was well: taken back at once, without waiting for statistics.`,
+    sentence: `${percent(trip.failed / trip.n)} of ${whole(trip.n)} canary requests failed within one time bucket of stage ${current.name}${trip.compared ? ' while stable was well' : ''}: taken back at once, without waiting for statistics.`,
   }
 }
 
@@ -76,8 +77,16 @@ function mismatch(
   }
 }
 
-/** Units reach the canary and stable's outcomes come in, but none of the canary's: it is not reporting. */
-function silent({ units, outcomes }: Memory): VerdictReason | undefined {
+/** Stable's outcomes come in and the canary's do not: not from the start, or not any more. */
+function silent({ definition, stage }: JudgeInput, memory: Memory): VerdictReason | undefined {
+  const { units, outcomes, reporting } = memory
+  if (stage.weight > 0 && stage.weight < 100 && fellSilent(reporting, units.canary)) {
+    const { silence } = reporting
+    return {
+      code: 'canary-silent',
+      sentence: `the canary has stopped reporting: nothing came from it for ${span(silence.ticks * definition.analysis.tickMs)}, while stable reported ${whole(silence.outcomes)} requests. No data does not count as good data.`,
+    }
+  }
   if (outcomes.canary > 0 || units.stable === 0) return undefined
   const expected = (outcomes.stable * units.canary) / units.stable
   if (expected < silentExpected) return undefined

@@ -1,6 +1,6 @@
 export type { ArmTick, BucketTable, EpochBuckets, Tick } from './evidence.ts'
 export { userBuckets } from './evidence.ts'
-export { foldTick, judgeVersion, startJudge } from './fold.ts'
+export { foldTick } from './fold.ts'
 export { judge } from './judge.ts'
 export type {
   ArmFigures,
@@ -11,4 +11,5 @@ export type {
   StageView,
   VerdictReason,
 } from './judgement.ts'
+export { judgeVersion, startJudge } from './memory.ts'
 export { proposeThresholds, thresholdsFor } from './plan.ts'

@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { parseRollout } from '../rollout/index.ts'
 import type { ArmTick, EpochBuckets, Tick } from './evidence.ts'
 import { userBuckets } from './evidence.ts'
-import { foldTick, startJudge } from './fold.ts'
+import { foldTick } from './fold.ts'
 import { judge } from './judge.ts'
 import type { Judgement } from './judgement.ts'
+import { startJudge } from './memory.ts'
 
 interface Situation {
   readonly weight?: number
@@ -73,6 +74,11 @@ function look(situation: Situation): Judgement {
 }
 
 const fine = { n: 1000, failed: 10, exposed: 100 }
+const sells = (converted: number) => ({ ...fine, conversions: { purchase: { atRisk: 100, converted } } })
+const purchase = (action: string) => ({
+  guards: [{ metric: 'purchase', worseThan: { relative: 0.9 }, action }],
+  metrics: [{ key: 'purchase', kind: 'conversion', event: 'purchase' }],
+})
 
 describe('the verdict', () => {
   it.each<[string, Situation, Judgement['label'], string]>([
@@ -201,6 +207,86 @@ describe('the verdict', () => {
       },
       'advance',
       'Stage part is passed, error rate shown to be within the margin: on to full (100 %).',
+    ],
+    [
+      'a stage of cohorts, they came but nothing is known of them',
+      { weight: 0, stable: fine, forced: { n: 0, failed: 0, exposed: 2 } },
+      'hold',
+      'Holding: 48 users have come to the canary in stage part, and none of their requests was reported; no data never counts as good data.',
+    ],
+    [
+      'a gate on a dismissed guard',
+      {
+        canary: { ...fine, failed: 12 },
+        stable: fine,
+        dismissed: ['error_rate'],
+        file: { gates: [{ metric: 'error_rate', noWorseThan: { relative: 1.05 } }] },
+      },
+      'hold',
+      'Holding: error rate is not yet shown to be within 1.05 times stable (evidence 1:2 of 40:1).',
+    ],
+    [
+      'twice the errors, within a margin that is the null',
+      {
+        // The sequential test asks whether it is equal; the first final look, whether it is within.
+        elapsedS: 300,
+        canary: { ...fine, failed: 20 },
+        stable: fine,
+        file: { guards: [{ metric: 'error_rate', worseThan: { relative: 3 }, action: 'revert', null: 'margin' }] },
+      },
+      'advance',
+      'Stage part is passed, error rate shown to be within the margin: on to full (100 %).',
+    ],
+    [
+      'three times the errors, the margin of 1.5 is the null',
+      {
+        canary: { ...fine, failed: 30 },
+        stable: fine,
+        file: { guards: [{ metric: 'error_rate', worseThan: { relative: 1.5 }, action: 'revert', null: 'margin' }] },
+      },
+      'revert',
+      'Error rate 3 % of 24,000 requests on the canary against 1 % of 24,000 requests on stable (ratio 3, 95 % always-valid interval 2.37–3.8): odds more than 1,000,000,000:1 against chance. False alarms of this rule happen in at most 1 of 100 rollouts.',
+    ],
+    [
+      'half the conversions',
+      { canary: sells(2), stable: sells(4), file: purchase('pause') },
+      'pause',
+      'Purchase conversion 2 % of 2,400 users on the canary against 4 % of 2,400 users on stable (ratio 0.49, 95 % always-valid interval 0.29–0.84): odds 786:1 against chance. False alarms of this rule happen in at most 1 of 100 rollouts.',
+    ],
+    [
+      'equal conversions, but too few to show it',
+      { ticks: 40, canary: sells(1), stable: sells(1), file: purchase('pause') },
+      'hold',
+      'Holding: purchase conversion is not yet shown to be within 0.9 times stable (evidence 1:1 of 40:1).',
+    ],
+    [
+      'a metric that nobody sends, at the end of the longest hold',
+      { canary: fine, stable: fine, elapsedS: 600, file: purchase('pause') },
+      'pause',
+      'Paused: stage part has had its 10 min and is undecided: purchase conversion is not yet shown to be within 0.9 times stable (nobody has reported it).',
+    ],
+    [
+      'undecided at the end of the longest hold, the plan says revert',
+      {
+        canary: { ...fine, failed: 13 },
+        stable: fine,
+        elapsedS: 600,
+        file: { onInconclusive: 'revert' },
+      },
+      'revert',
+      'Stage part has had its 10 min and is undecided: error rate is not yet shown to be within 1.5 times stable (evidence 1:11 of 40:1).',
+    ],
+    [
+      'everybody has the canary',
+      { weight: 100, canary: fine },
+      'advance',
+      'Stage part has lasted its time with nothing against it: on to full (100 %).',
+    ],
+    [
+      'everybody has the canary and nothing works',
+      { weight: 100, ticks: 1, canary: { n: 40, failed: 40, exposed: 10 } },
+      'revert',
+      '100 % of 40 canary requests failed within one time bucket of stage part: taken back at once, without waiting for statistics.',
     ],
   ])('%s', (_name, situation, label, sentence) => {
     const found = look(situation)

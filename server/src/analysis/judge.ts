@@ -1,10 +1,11 @@
 import type { RolloutDefinition, Stage } from '../rollout/definition.ts'
 import type { VerdictLabel } from '../rollout/state.ts'
 import { logSumExp } from './e-value.ts'
-import { type Memory, memoryOf } from './fold.ts'
 import { checkHealth } from './health.ts'
 import { type JudgedMetric, judgeMetrics } from './judge-metric.ts'
 import type { JudgeInput, Judgement, MetricJudgement, VerdictReason } from './judgement.ts'
+import { type Memory, memoryOf, newEpoch } from './memory.ts'
+import { newStageTest } from './non-inferiority.ts'
 import { capitalised, harmSentence, marginText, oddsText, span, title, whole } from './sentences.ts'
 
 /** Evidence of harm at which a stage is held although nothing is shown yet. */
@@ -52,16 +53,11 @@ interface Verdict {
   readonly reasons: readonly VerdictReason[]
 }
 
+/** The memory as it will be when the first tick of a new epoch comes: nothing is shown there yet. */
 function emptyStage(memory: Memory, epoch: number): Memory {
   const { tripped: _before, ...kept } = memory
-  return {
-    ...kept,
-    epoch,
-    epochTicks: 0,
-    units: { canary: 0, stable: 0 },
-    outcomes: { canary: 0, stable: 0 },
-    forced: { n: 0, failed: 0, exposed: 0 },
-  }
+  const metrics = Object.entries(memory.metrics).map(([key, metric]) => [key, { ...metric, stage: newStageTest }])
+  return { ...kept, ...newEpoch, epoch, metrics: Object.fromEntries(metrics) }
 }
 
 /** A guard that only alerts, and has reason to. */
@@ -96,9 +92,14 @@ function harmVerdict(
     .filter(({ planned, found }) => planned.weight > 0 && found.guard?.dismissed !== true)
     .map((metric) => ({ ...metric, share: Math.log(metric.planned.weight) + metric.found.logHarm }))
     .sort((a, b) => b.share - a.share)
-  const [worst] = ranked
-  if (worst === undefined || !worst.proven) return undefined
-  const sentence = harmSentence(worst.planned, worst.found, harm.log, definition)
+  const proven = ranked.filter((metric) => metric.proven)
+  const [worst] = proven
+  if (worst === undefined) return undefined
+  // Where the loudest metric is not proven (two noisy users, say), those that are have to reach the bar without it: a part of Σ wᵢMᵢ
+  // is an e-process as well.
+  const log = worst === ranked[0] ? harm.log : logSumExp(proven.map(({ share }) => share))
+  if (log < harm.needed) return undefined
+  const sentence = harmSentence(worst.planned, worst.found, log, definition)
   const reasons = ranked
     .filter(({ share }) => share >= 0)
     .map(({ planned, found }): VerdictReason => ({ code: 'harm', metric: planned.key, sentence: found.sentence }))
@@ -165,7 +166,9 @@ function evidenceMissing(
 
 function notShown({ planned, found }: JudgedMetric): VerdictReason[] {
   const shown = found.nonInferiority
-  if (shown === undefined || shown.passed || shown.monitorOnly || found.guard?.dismissed === true) return []
+  if (shown === undefined || shown.passed || shown.monitorOnly) return []
+  // To ignore a guard for a while is not to waive a gate.
+  if (found.guard?.dismissed === true && !planned.gated) return []
   const nothing = found.canary.n === 0 || found.stable.n === 0
   const why = nothing
     ? 'nobody has reported it'
@@ -182,6 +185,14 @@ function notShown({ planned, found }: JudgedMetric): VerdictReason[] {
 /** A stage without a split: nothing can be compared, but somebody must have used the canary. */
 function forcedMissing(memory: Memory, current: Stage): VerdictReason[] {
   const seen = memory.forced.exposed
+  if (seen >= current.minUnits && current.minUnits > 0 && memory.forced.n === 0) {
+    return [
+      {
+        code: 'no-data',
+        sentence: `${whole(seen)} ${seen === 1 ? 'user has' : 'users have'} come to the canary in stage ${current.name}, and none of their requests was reported; no data never counts as good data.`,
+      },
+    ]
+  }
   if (seen >= current.minUnits) return []
   return [
     {

@@ -14,8 +14,8 @@ import type { PlannedMetric } from './plan.ts'
 
 /** Evidence at which a stage's margin is shown: e ≥ 40, β_e = 2.5 % (STATISTICS 5.2). */
 export const logShown = Math.log(40)
-/** z at 1.5 % for the first final look and at 1 % for the second. */
-const finalZ = [2.1700903775845606, 2.3263478740408408] as const
+/** z at 1.5 % for the first final look and at 1 % for the second (scipy's `ndtri`). */
+export const finalZ = [2.1700903775845606, 2.3263478740408408] as const
 /** z_.985 + z_.98: a margin this many standard errors wide is passed by 98 % of equal canaries (STATISTICS 5.3). */
 const feasibleErrors = 4.3
 

@@ -19,8 +19,10 @@ export interface PlannedMetric {
   readonly gated: boolean
   /** What a guard's harm test takes for harmless: one process each, of which the smaller counts. */
   readonly nulls: readonly HarmNull[]
-  /** For latencies: which of the counted limits is the quantile of stable, and which the margin times it. */
-  readonly limits: { readonly quantile: number; readonly at: number; readonly scaled: number } | undefined
+  /** For latencies: which of how many counted limits is the quantile of stable, and which the margin times it. */
+  readonly limits:
+    | { readonly quantile: number; readonly at: number; readonly scaled: number; readonly of: number }
+    | undefined
 }
 
 /** Weights of the kinds in the error budget, STATISTICS 3.6. */
@@ -87,7 +89,7 @@ export function planMetrics(definition: RolloutDefinition): readonly PlannedMetr
         margin: marginOf(definition, key),
         gated: definition.gates.some((gate) => gate.metric === key),
         nulls: nullsOf(guard, kind),
-        limits: kind === 'latency' ? { quantile, at, scaled: at + 1 } : undefined,
+        limits: kind === 'latency' ? { quantile, at, scaled: at + 1, of: limits.length } : undefined,
       },
     ]
   })

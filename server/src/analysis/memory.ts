@@ -1,0 +1,110 @@
+import type { RolloutDefinition } from '../rollout/definition.ts'
+import type { Counts } from './e-value.ts'
+import { noRatio, type RatioSums } from './estimate.ts'
+import { type HarmProcess, newHarmProcess } from './harm-process.ts'
+import type { JudgeState } from './judgement.ts'
+import { newStageTest, type StageMargin, type StageTest, type Traffic } from './non-inferiority.ts'
+import { comparisonStages, type PlannedMetric } from './plan.ts'
+import { newReporting, type Reporting } from './reporting.ts'
+
+/** Version of the judge: grows when the same evidence could give another verdict. */
+export const judgeVersion = 'pipit-1'
+
+/** What is remembered of one metric over a run. Plain JSON. */
+export interface MetricMemory {
+  /** What was asked of it: where an edit asks something else, what was learned for the old question does not count for the new. */
+  readonly asked: { readonly nulls: string; readonly margin: string }
+  /** One process for each null; the smaller counts. */
+  readonly harm: readonly HarmProcess[]
+  readonly ratio: RatioSums
+  /** Run totals by arm. */
+  readonly totals: Counts
+  readonly stage: StageTest
+  readonly stageMargin: StageMargin
+  /** All earlier stages together, and what this stage adds to them when it ends. */
+  readonly before: Traffic
+  readonly current: Traffic
+  /** Conversions: units of this epoch that have not converted yet. */
+  readonly risk: { readonly canary: number; readonly stable: number }
+}
+
+/** The judge's memory of a run. Plain JSON. */
+export interface Memory extends JudgeState {
+  /** Comparison stages planned when the run began. */
+  readonly planned: number
+  readonly epoch: number
+  /** Ticks folded in this epoch. */
+  readonly epochTicks: number
+  /** First tick of this epoch: the warm-up counts from here. */
+  readonly epochStart: number
+  /** Epochs in which both arms had users, in order: the segments of the harm processes. */
+  readonly segments: readonly number[]
+  readonly comparing: boolean
+  readonly metrics: { readonly [key: string]: MetricMemory }
+  /** This epoch: randomised units and outcomes by arm. */
+  readonly units: { readonly canary: number; readonly stable: number }
+  readonly outcomes: { readonly canary: number; readonly stable: number }
+  readonly reporting: Reporting
+  readonly forced: { readonly n: number; readonly failed: number; readonly exposed: number }
+  /** The tick in which the canary failed beyond all doubt, if any in this epoch; `compared` where stable was there and well. */
+  readonly tripped?: { readonly n: number; readonly failed: number; readonly compared: boolean }
+}
+
+export const noTraffic: Traffic = { total: 0, bad: 0, scaledBad: 0, ticks: 0 }
+
+/** What every epoch begins with. */
+export const newEpoch = {
+  epochTicks: 0,
+  comparing: false,
+  units: { canary: 0, stable: 0 },
+  outcomes: { canary: 0, stable: 0 },
+  reporting: newReporting,
+  forced: { n: 0, failed: 0, exposed: 0 },
+} as const satisfies Partial<Memory>
+
+/** The judge's memory at the start of a run. */
+export function startJudge(definition: RolloutDefinition): JudgeState {
+  const memory: Memory = {
+    judge: judgeVersion,
+    planned: comparisonStages(definition),
+    epoch: -1,
+    epochStart: 0,
+    segments: [],
+    metrics: {},
+    ...newEpoch,
+  }
+  return memory
+}
+
+export function memoryOf(state: JudgeState): Memory {
+  return state as Memory
+}
+
+/**
+ * The memory of a metric. A guard or gate that was added while the rollout runs begins with nothing; one whose null or margin was edited
+ * begins that test anew, a new margin as it is written until the next stage.
+ */
+export function metricMemory(memory: Memory, metric: PlannedMetric): MetricMemory {
+  const asked = { nulls: JSON.stringify(metric.nulls), margin: JSON.stringify(metric.margin) }
+  const harm = (): HarmProcess[] => metric.nulls.map(() => newHarmProcess(metric.down, memory.segments.length - 1))
+  const stage = { stage: newStageTest, stageMargin: { margin: metric.margin, monitorOnly: false } }
+  const known = memory.metrics[metric.key]
+  if (known === undefined) {
+    return {
+      asked,
+      harm: harm(),
+      ratio: noRatio,
+      totals: { n1: 0, x1: 0, n0: 0, x0: 0 },
+      ...stage,
+      before: noTraffic,
+      current: noTraffic,
+      risk: { canary: 0, stable: 0 },
+    }
+  }
+  return {
+    ...known,
+    asked,
+    ...(known.asked.nulls === asked.nulls ? {} : { harm: harm() }),
+    ...(known.asked.margin === asked.margin ? {} : stage),
+  }
+}
