@@ -360,6 +360,33 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect(await evidence.claimEvent('staging', 'order-1', 2)).toBe(true)
     })
 
+    it('lets so many events wait and no more, and counts none that were rolled back', async () => {
+      const limit = 100_000
+      const event = (n: number) => ({
+        environment: 'production',
+        event: 'purchase',
+        unit: unit(n),
+        at: 5,
+        expiresAt: 100,
+      })
+      const fill = (fail: boolean): Promise<boolean> =>
+        storage.transaction(async ({ evidence }) => {
+          for (let n = 0; n < limit; n++) await evidence.addPending(event(n))
+          const more = await evidence.addPending(event(limit))
+          if (fail) throw new Error('no')
+          return more
+        })
+      await expect(fill(true)).rejects.toThrow('no')
+      expect(await storage.evidence.hasPending('production')).toBe(false)
+      expect(await fill(false)).toBe(false)
+      expect(await storage.evidence.addPending({ ...event(1), environment: 'staging' })).toBe(true)
+      expect(await storage.evidence.takePending('production', unit(7))).toHaveLength(1)
+      expect(await storage.evidence.addPending(event(limit))).toBe(true)
+      expect(await storage.evidence.addPending(event(limit))).toBe(false)
+      await storage.evidence.pruneEvents(100, 0)
+      expect(await storage.evidence.addPending(event(limit))).toBe(true)
+    })
+
     it('keeps the memory of the judge, without the memory inside its last judgement', async () => {
       await storage.judge.put({ rolloutId: 'r1', state: { judge: 'pipit-1', planned: 3 }, foldedTick: 9 })
       expect(await storage.judge.get('r1')).toEqual({

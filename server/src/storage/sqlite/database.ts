@@ -9,6 +9,9 @@ import journal from './migrations/meta/_journal.json' with { type: 'json' }
 export interface Connection {
   readonly raw: Database.Database
   readonly orm: BetterSQLite3Database
+  /** Adds a listener that is called after each rollback: whoever remembers something of the tables forgets it there. */
+  readonly onRollback: (forget: () => void) => void
+  readonly rollback: () => void
 }
 
 const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url))
@@ -20,14 +23,15 @@ export function openConnection(file: string): Connection {
   try {
     return guarded(file, () => {
       raw.pragma(`busy_timeout = ${busyTimeoutMs}`)
+      // Before anything is written: a file that is not ours stays as it is.
+      refuseForeign(raw, file)
       raw.pragma('journal_mode = WAL')
       // An acknowledged report has to survive a power cut, not only a crash of this process.
       raw.pragma('synchronous = FULL')
       raw.pragma('foreign_keys = ON')
-      const orm = drizzle(raw)
-      refuseNewer(raw, file)
-      migrate(orm, { migrationsFolder })
-      return { raw, orm }
+      const connection = connectionOn(raw)
+      migrate(connection.orm, { migrationsFolder })
+      return connection
     })
   } catch (error) {
     raw.close()
@@ -37,15 +41,39 @@ export function openConnection(file: string): Connection {
 
 /** A second connection that only reads: it never sees what is not committed. */
 export function openReader(file: string): Connection {
-  const raw = guarded(file, () => new Database(file, { readonly: true }))
-  raw.pragma(`busy_timeout = ${busyTimeoutMs}`)
-  return { raw, orm: drizzle(raw) }
+  return guarded(file, () => {
+    const raw = new Database(file, { readonly: true })
+    raw.pragma(`busy_timeout = ${busyTimeoutMs}`)
+    return connectionOn(raw)
+  })
 }
 
-/** A database that knows more migrations than this program belongs to a newer version. */
-function refuseNewer(raw: Database.Database, file: string): void {
-  const table = raw.prepare("SELECT 1 FROM sqlite_master WHERE name = '__drizzle_migrations'").get()
-  if (table === undefined) return
+function connectionOn(raw: Database.Database): Connection {
+  const listeners: (() => void)[] = []
+  return {
+    raw,
+    orm: drizzle(raw),
+    onRollback(forget) {
+      listeners.push(forget)
+    },
+    rollback() {
+      for (const forget of listeners) forget()
+      // A full disk may have rolled back already.
+      if (raw.inTransaction) raw.exec('ROLLBACK')
+    },
+  }
+}
+
+/** Refuses the tables of another program, and those of a version that knows more migrations than this one. */
+function refuseForeign(raw: Database.Database, file: string): void {
+  const tables = raw.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").all()
+  if (tables.length === 0) return
+  if (!tables.some((table) => (table as { name: string }).name === '__drizzle_migrations')) {
+    throw new StorageError(
+      'not-a-database',
+      `database ${file}: the file belongs to another program: name a file of Pipit's own, or one that does not exist yet`,
+    )
+  }
   const applied = raw.prepare('SELECT MAX(created_at) AS newest FROM __drizzle_migrations').get() as {
     newest: number | null
   }

@@ -1,20 +1,11 @@
 import { decodeSketch, LatencySketch } from '@pipit/shared/sketch'
 import { userBuckets } from '../../analysis/evidence.ts'
-import type {
-  Conversion,
-  ConversionResult,
-  Exposure,
-  ExposureResult,
-  OutcomeDelta,
-  PendingEvent,
-  Stores,
-} from '../ports.ts'
+import type { Conversion, ConversionResult, Exposure, ExposureResult, OutcomeDelta, Stores } from '../ports.ts'
 import { readTable } from './bucket-table.ts'
 import type { Connection } from './database.ts'
+import { eventStore } from './event-store.ts'
 import { createEvidenceReads } from './evidence-reads.ts'
 
-/** Events that wait for their exposure at most, per environment. */
-const pendingLimit = 100_000
 /** A client's clock and ours may differ by this much before an event counts as older than its exposure. */
 const eventToleranceMs = 10_000
 
@@ -70,17 +61,6 @@ function prepare({ raw }: Connection) {
        VALUES (@rolloutId, @tick, @epoch, @variant, @stratum, @metric, @atRisk, @converted)
        ON CONFLICT DO UPDATE SET at_risk = at_risk + @atRisk, converted = converted + @converted`,
     ),
-    claimEvent: raw.prepare('INSERT INTO event_ids (environment, id, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
-    countPending: raw.prepare('SELECT COUNT(*) AS n FROM pending_events WHERE environment = ?'),
-    anyPending: raw.prepare('SELECT 1 FROM pending_events WHERE environment = ? LIMIT 1'),
-    addPending: raw.prepare(
-      'INSERT INTO pending_events (environment, unit, event, at, expires_at) VALUES (?, ?, ?, ?, ?)',
-    ),
-    takePending: raw.prepare(
-      'DELETE FROM pending_events WHERE environment = ? AND unit = ? RETURNING environment, unit, event, at, expires_at AS expiresAt',
-    ),
-    prunePending: raw.prepare('DELETE FROM pending_events WHERE expires_at <= ?'),
-    pruneIds: raw.prepare('DELETE FROM event_ids WHERE at < ?'),
   }
 }
 
@@ -89,25 +69,13 @@ export function evidenceStore(connection: Connection): Stores['evidence'] {
   const statements = prepare(connection)
   return {
     ...createEvidenceReads(connection),
+    ...eventStore(connection),
     async addOutcomes(delta) {
       addToTick(statements, delta)
       addToCell(statements, delta)
     },
     expose: async (exposure, metrics) => expose(statements, exposure, metrics),
     convert: async (conversion) => convert(statements, conversion),
-    claimEvent: async (environment, id, at) => statements.claimEvent.run(environment, id, at).changes > 0,
-    async addPending({ environment, unit, event, at, expiresAt }) {
-      const { n } = statements.countPending.get(environment) as { n: number }
-      if (n >= pendingLimit) return false
-      statements.addPending.run(environment, unit, event, at, expiresAt)
-      return true
-    },
-    takePending: async (environment, unit) => statements.takePending.all(environment, unit) as PendingEvent[],
-    hasPending: async (environment) => statements.anyPending.get(environment) !== undefined,
-    async pruneEvents(now, idsBefore) {
-      statements.prunePending.run(now)
-      statements.pruneIds.run(idsBefore)
-    },
   }
 }
 

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, describe, expect, it } from 'vitest'
 import { describeStorage } from '../contract.ts'
-import { openSqlite } from './sqlite-storage.ts'
+import type { Storage } from '../ports.ts'
+import { openConnection, openReader } from './database.ts'
+import { openSqlite, storageOn } from './sqlite-storage.ts'
 
 const folders: string[] = []
 function folder(): string {
@@ -60,5 +62,66 @@ describe('a SQLite file', () => {
       await storage.check()
       await storage.close()
     }
+  })
+
+  it('of another program is left as it is', () => {
+    const file = join(folder(), 'orders.db')
+    const raw = new Database(file)
+    raw.exec('CREATE TABLE orders (id INTEGER)')
+    expect(() => openSqlite({ file })).toThrow(/belongs to another program/)
+    expect(raw.prepare('SELECT name FROM sqlite_master').all()).toEqual([{ name: 'orders' }])
+    expect(raw.pragma('journal_mode', { simple: true })).toBe('delete')
+    raw.close()
+  })
+})
+
+describe('a full disk', () => {
+  /** A store whose file may not grow; `makeRoom` lifts that. */
+  function onFullDisk(): { readonly storage: Storage; readonly makeRoom: () => void } {
+    const file = join(folder(), 'pipit.db')
+    const writer = openConnection(file)
+    const pages = writer.raw.pragma('page_count', { simple: true }) as number
+    writer.raw.pragma(`max_page_count = ${pages + 3}`)
+    return {
+      storage: storageOn(file, writer, openReader(file)),
+      makeRoom: () => {
+        writer.raw.pragma('max_page_count = 1000000')
+      },
+    }
+  }
+  const event = (n: number) => ({
+    environment: 'production',
+    event: 'purchase',
+    unit: n.toString(16).padStart(16, '0'),
+    at: 1,
+    expiresAt: 100,
+  })
+  const fill = (storage: Storage): Promise<void> =>
+    storage.transaction(async (stores) => {
+      await stores.reports.setSeq('instance-a', 7, 1)
+      for (let n = 0; n < 2000; n++) await stores.evidence.addPending(event(n))
+    })
+
+  it('rejects the transaction, says so, and applies nothing of it', async () => {
+    const { storage } = onFullDisk()
+    await expect(fill(storage)).rejects.toMatchObject({
+      name: 'StorageError',
+      code: 'disk-full',
+      message: expect.stringContaining('make room'),
+    })
+    expect(await storage.reports.lastSeq('instance-a')).toBe(0)
+    expect(await storage.evidence.hasPending('production')).toBe(false)
+    await storage.close()
+  })
+
+  it('leaves reading possible, and writing again once there is room', async () => {
+    const { storage, makeRoom } = onFullDisk()
+    await expect(fill(storage)).rejects.toMatchObject({ code: 'disk-full' })
+    expect(await storage.environments.list()).toEqual([])
+    makeRoom()
+    await fill(storage)
+    expect(await storage.reports.lastSeq('instance-a')).toBe(7)
+    expect(await storage.evidence.takePending('production', event(1999).unit)).toHaveLength(1)
+    await storage.close()
   })
 })

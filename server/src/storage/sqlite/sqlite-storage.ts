@@ -55,7 +55,16 @@ function storesOn(connection: Connection): Stores {
  */
 export function openSqlite({ file }: { readonly file: string }): Storage {
   const writer = openConnection(file)
-  const reader = file === ':memory:' ? undefined : openReader(file)
+  try {
+    return storageOn(file, writer, file === ':memory:' ? undefined : openReader(file))
+  } catch (error) {
+    writer.raw.close()
+    throw error
+  }
+}
+
+/** A store on open connections; without a `reader` the writer does both. */
+export function storageOn(file: string, writer: Connection, reader: Connection | undefined): Storage {
   const inTransaction = storesOn(writer)
   const reading = reader === undefined ? inTransaction : storesOn(reader)
   let last: Promise<unknown> = Promise.resolve()
@@ -75,8 +84,7 @@ export function openSqlite({ file }: { readonly file: string }): Storage {
         guarded(file, () => writer.raw.exec('COMMIT'))
         return result
       } catch (error) {
-        // A full disk may have rolled back already.
-        if (writer.raw.inTransaction) writer.raw.exec('ROLLBACK')
+        writer.rollback()
         throw storageError(file, error)
       }
     })
