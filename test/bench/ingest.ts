@@ -22,7 +22,7 @@ const Database = createRequire(new URL('../../server/package.json', import.meta.
   file: string,
 ) => RawDatabase
 
-const perRound = 400
+const perRound = 384
 const rounds = 7
 const outcomesPerReport = 1000
 const directory = mkdtempSync(join(tmpdir(), 'pipit-bench-'))
@@ -83,12 +83,18 @@ let seq = 0
 async function throughIngest(inFlight: number): Promise<void> {
   for (let sent = 0; sent < perRound; sent += inFlight) {
     seq++
-    await Promise.all(
-      Array.from({ length: inFlight }, (_, i) =>
-        ingest.submit('e', `instance-${i}`, { type: 'report', seq, outcomes: cells }),
-      ),
-    )
+    await Promise.all(Array.from({ length: inFlight }, (_, i) => arrive(`instance-${i}`)))
   }
+}
+
+/** A report in a callback of its own, as from a socket: what is called in one go would share a commit too easily. */
+function arrive(instance: string): Promise<unknown> {
+  const report = { type: 'report', seq, outcomes: cells } as const
+  return new Promise((resolve) => {
+    setImmediate(() => {
+      resolve(ingest.submit('e', instance, report))
+    })
+  })
 }
 
 const raw = new Database(join(directory, 'floor.db'))
@@ -129,8 +135,9 @@ const medians = times.map((own) => own.sort((a, b) => a - b)[Math.floor(own.leng
 candidates.forEach(([name], i) => {
   const ms = medians[i] as number
   const outcomes = Math.round((1000 / ms) * outcomesPerReport)
+  const reports = Math.round(1000 / ms)
   console.log(
-    `  ${name.padEnd(50)} ${ms.toFixed(3)} ms a report  ${((medians[i] as number) / (medians[0] as number)).toFixed(2)} x  ${outcomes.toLocaleString('en')} outcomes/s`,
+    `  ${name.padEnd(50)} ${ms.toFixed(3)} ms a report  ${(ms / (medians[0] as number)).toFixed(2)} x  ${reports.toLocaleString('en')} reports/s  ${outcomes.toLocaleString('en')} outcomes/s`,
   )
 })
 await ingest.stop()

@@ -1,9 +1,11 @@
-import type { Report } from '@pipit/shared/protocol'
+import type { OutcomeCell, Report } from '@pipit/shared/protocol'
 import type { Stores } from '../storage/ports.ts'
 import type { IngestIndex, IngestRollout } from './rollout-index.ts'
 
 /** An event waits for its exposure this long: the process that decided reports on its own schedule. */
 const pendingMs = 120_000
+/** An event told to be older than this counts as this old. */
+const oldestEventMs = 90 * 86_400_000
 
 export type Tally = { [counter: string]: number }
 
@@ -62,20 +64,28 @@ async function foldOutcomes(folding: Folding, cell: NonNullable<Report['outcomes
   const rollout = target(folding, cell)
   if (rollout === undefined) return
   if (cell.thresholds > rollout.thresholdsVersion) return add(tally, 'unknown_thresholds')
+  const isOfOtherLimits = cell.thresholds === rollout.thresholdsVersion && cell.columns !== 4 + rollout.limits
+  if (isOfOtherLimits) add(tally, 'unknown_thresholds')
+  const counted = isOfOtherLimits ? withoutLimits(cell) : cell
   await stores.evidence.addOutcomes({
     rolloutId: rollout.id,
     epoch: cell.epoch,
     tick: tickOf(now, rollout),
     variant: cell.variant,
     stratum: cell.stratum,
-    thresholdsVersion: cell.thresholds,
-    columns: cell.columns,
-    rows: cell.buckets,
+    thresholdsVersion: counted.thresholds,
+    columns: counted.columns,
+    rows: counted.buckets,
     ...(cell.latency === undefined ? {} : { latency: cell.latency }),
   })
   let outcomes = 0
   for (let i = 1; i < cell.buckets.length; i += cell.columns) outcomes += cell.buckets[i] as number
   add(tally, 'outcomes', outcomes)
+}
+
+/** Requests and failures only: the exceedances are not of the limits they are said to be of. */
+function withoutLimits({ buckets, columns }: OutcomeCell): Pick<OutcomeCell, 'thresholds' | 'columns' | 'buckets'> {
+  return { thresholds: 0, columns: 4, buckets: buckets.filter((_, i) => i % columns < 4) }
 }
 
 async function foldExposures(folding: Folding, cell: NonNullable<Report['exposures']>[number]): Promise<void> {
@@ -102,17 +112,21 @@ async function foldExposures(folding: Folding, cell: NonNullable<Report['exposur
     )
     add(tally, result === 'conflict' ? 'exposure_conflicts' : result === 'first' ? 'exposures' : 'exposures_repeated')
     if (result !== 'first' || !waiting) continue
-    for (const event of await evidence.takePending(environment, unit))
-      await convert(folding, event.event, unit, event.at, event.expiresAt)
+    for (const event of await evidence.takePending(environment, unit)) {
+      if (event.expiresAt > now) await convert(folding, event.event, unit, event.at, event.expiresAt)
+      else add(tally, 'events_expired')
+    }
   }
 }
 
 async function foldEvent(folding: Folding, item: NonNullable<Report['events']>[number]): Promise<void> {
-  const { stores, environment, now, tally } = folding
+  const { stores, environment, index, now, tally } = folding
+  // Nothing is kept of what nobody counts, its id neither.
+  if (!index.byEvent.has(item.event)) return add(tally, 'events_unused')
   if (item.id !== undefined && !(await stores.evidence.claimEvent(environment, item.id, now)))
     return add(tally, 'events_repeated')
   add(tally, 'events')
-  await convert(folding, item.event, item.unit, now - item.ageMs, now + pendingMs)
+  await convert(folding, item.event, item.unit, now - Math.round(Math.min(item.ageMs, oldestEventMs)), now + pendingMs)
 }
 
 /** Counts an event for every metric that is about it; where its unit was not exposed yet, it waits. */
@@ -123,10 +137,8 @@ async function convert(
   at: number,
   expiresAt: number,
 ): Promise<void> {
-  const counting = index.byEvent.get(event)
-  if (counting === undefined) return add(tally, 'events_unused')
   let waits = false
-  for (const { rollout, metric } of counting) {
+  for (const { rollout, metric } of index.byEvent.get(event) ?? []) {
     const result = await stores.evidence.convert({
       rolloutId: rollout.id,
       runEpoch: rollout.runEpoch,
@@ -137,7 +149,7 @@ async function convert(
       windowMs: metric.windowMs,
     })
     add(tally, `conversions_${result.replaceAll('-', '_')}`)
-    if (result === 'not-exposed') waits = true
+    if (result === 'not-exposed' && rollout.isOpen) waits = true
   }
   if (!waits || expiresAt <= now) return
   const kept = await stores.evidence.addPending({ environment, event, unit, at, expiresAt })

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { parseRollout } from '../rollout/index.ts'
 import type { Storage } from '../storage/ports.ts'
 import { openSqlite } from '../storage/sqlite/index.ts'
+import { StorageError } from '../storage/storage-error.ts'
 import { createIngest } from './ingest.ts'
 
 const unit = (n: number): string => n.toString(16).padStart(16, '0')
@@ -227,5 +228,133 @@ describe('ingest', () => {
       retry: false,
       seq: 1,
     })
+  })
+
+  it('shares one commit among the sockets that were readable in one turn of the event loop', async () => {
+    const { storage } = await setup()
+    let commits = 0
+    const counting: Storage = {
+      ...storage,
+      transaction: (work) => {
+        commits++
+        return storage.transaction(work)
+      },
+    }
+    const ingest = createIngest({ storage: counting, clock: createFakeClock() })
+    const answers = Array.from(
+      { length: 64 },
+      (_, i) =>
+        new Promise((resolve) => {
+          // As a socket does it: each message in a callback of its own.
+          setImmediate(() => {
+            resolve(ingest.submit('production', `instance-${i}`, { type: 'report', seq: 1, outcomes: [cell(1)] }))
+          })
+        }),
+    )
+    await Promise.all(answers)
+    expect(commits).toBe(1)
+    expect(await sum(storage)).toBe(64)
+  })
+
+  it('bounds what waits by its size too, and takes a large report alone', async () => {
+    const { submit, storage } = await setup()
+    const large = (from: number) => ({
+      seq: 1,
+      exposures: [exposure(Array.from({ length: 15_000 }, (_, i) => unit(from + i)))],
+    })
+    const answers = await Promise.all(
+      Array.from({ length: 15 }, (_, i) => submit(large(i % 2 === 0 ? 0 : 15_000), `instance-${i}`)),
+    )
+    expect(answers.map((answer) => 'type' in answer && answer.retry)).toEqual([
+      ...Array.from({ length: 13 }, () => false),
+      true,
+      true,
+    ])
+    expect((await storage.evidence.totals('r1', 0))[0]?.exposed).toBe(30_000)
+    expect(await submit(large(0), 'instance-14')).toEqual({ seq: 1, status: 'stored' })
+  })
+
+  it('does not let one report that cannot be stored hold up those it came with', async () => {
+    const { storage } = await setup()
+    const { transaction } = storage
+    const faulty: Storage = {
+      ...storage,
+      transaction: (work) =>
+        transaction((stores) =>
+          work({
+            ...stores,
+            evidence: {
+              ...stores.evidence,
+              addOutcomes: async (delta) => {
+                if (delta.rows[1] === 13) throw new TypeError('what is this')
+                await stores.evidence.addOutcomes(delta)
+              },
+            },
+          }),
+        ),
+    }
+    const ingest = createIngest({ storage: faulty, clock: createFakeClock() })
+    const answers = await Promise.allSettled(
+      [1, 13, 2].map((n) =>
+        ingest.submit('production', `instance-${n}`, { type: 'report', seq: 1, outcomes: [cell(n)] }),
+      ),
+    )
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(await sum(storage)).toBe(3)
+    expect(ingest.counters()).toMatchObject({ reports: 2, outcomes: 3, commits_failed: 2 })
+  })
+
+  it('rejects a whole group when the disk is full, without trying each', async () => {
+    const { storage } = await setup()
+    let commits = 0
+    const full: Storage = {
+      ...storage,
+      transaction: async () => {
+        commits++
+        throw new StorageError('disk-full', 'make room')
+      },
+    }
+    const ingest = createIngest({ storage: full, clock: createFakeClock() })
+    const answers = await Promise.allSettled(
+      ['a', 'b'].map((name) => ingest.submit('production', `instance-${name}`, { type: 'report', seq: 1 })),
+    )
+    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(commits).toBe(1)
+  })
+
+  it('counts requests and failures, but no exceedances, of a cell with another number of limits', async () => {
+    const { submit, storage, ingest } = await setup()
+    await submit({ seq: 1, outcomes: [cell(3), cell(4, { columns: 6, buckets: [0, 4, 1, 4, 2, 2] })] })
+    expect(await storage.evidence.ticks('r1', { fromEpoch: 1, after: 0, through: 1e12 })).toMatchObject([
+      { thresholdsVersion: 1, canary: { n: 7, failed: 1, timed: 3, over: [0] } },
+    ])
+    expect(ingest.counters()).toMatchObject({ unknown_thresholds: 1, outcomes: 7 })
+  })
+
+  it('lets no event wait longer than two minutes, nor for a rollout that has ended', async () => {
+    const { submit, storage, clock, ingest } = await setup()
+    await submit({ seq: 1, events: [{ event: 'bought', unit: unit(1), ageMs: 0.4 }] })
+    // Those whose time is over are taken out once a minute; this one's ends in between.
+    await clock.advance(100_000)
+    await submit({ seq: 2 })
+    await clock.advance(20_000)
+    await submit({ seq: 3, exposures: [exposure([unit(1)])] })
+    expect(ingest.counters()).toMatchObject({ events_expired: 1 })
+    expect((await storage.evidence.totals('r1', 0))[0]?.conversions.purchase).toEqual({ atRisk: 1, converted: 0 })
+
+    const record = await storage.rollouts.getById('r1')
+    if (record?.state.phase !== 'running') throw new Error('the rollout runs')
+    const state = { phase: 'reverted', progress: record.state.progress, why: 'harm', endedAt: clock.now() } as const
+    await storage.rollouts.update({ ...record, version: 2, state }, 1)
+    await storage.environments.bump('production')
+    await submit({ seq: 4, events: [{ event: 'bought', unit: unit(2), ageMs: 0 }] })
+    expect(await storage.evidence.hasPending('production')).toBe(false)
+  })
+
+  it('keeps nothing of an event that nobody counts, its id neither', async () => {
+    const { submit, storage } = await setup()
+    await submit({ seq: 1, events: [{ event: 'looked', unit: unit(1), ageMs: 0, id: 'look-1' }] })
+    expect(await storage.evidence.hasPending('production')).toBe(false)
+    expect(await storage.evidence.claimEvent('production', 'look-1', 1)).toBe(true)
   })
 })

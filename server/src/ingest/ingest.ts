@@ -1,14 +1,16 @@
 import type { Clock } from '@pipit/shared/clock'
 import type { Report, WireError } from '@pipit/shared/protocol'
 import type { Storage, Stores } from '../storage/ports.ts'
+import { StorageError } from '../storage/storage-error.ts'
 import type { Ingest, IngestResult } from './api.ts'
 import { foldReport, type Tally } from './fold-report.ts'
+import { reportWeight } from './report-weight.ts'
 import { createRolloutIndex } from './rollout-index.ts'
 
-/** Reports that may wait for a commit; beyond it SDKs are told to come back. */
-const queueLimit = 2000
-/** Reports in one transaction: what a commit may take at most while others wait. */
-const batchLimit = 200
+/** What may wait for a commit, by number and by `reportWeight` (some two seconds of work); beyond either SDKs are told to come back. */
+const queueLimit = { reports: 2000, weight: 200_000 }
+/** What one transaction takes while more wait: for so long, some tenths of a second, nothing else happens in the process. */
+const batchLimit = { reports: 200, weight: 20_000 }
 const pruneEveryMs = 60_000
 /** Instances silent for so long, and event ids this old, are forgotten. */
 const keepMs = 7 * 86_400_000
@@ -17,34 +19,58 @@ interface Waiting {
   readonly environment: string
   readonly instance: string
   readonly report: Report
+  readonly weight: number
   readonly resolve: (result: IngestResult | WireError) => void
   readonly reject: (error: unknown) => void
 }
 
+export interface IngestOptions {
+  readonly storage: Storage
+  /** Shared with the engine: they meet in the time buckets. */
+  readonly clock: Clock
+  /** Resolves once everything that has come in by now was handed over; by default after Node has read every socket that is readable. */
+  readonly nextTurn?: () => Promise<void>
+}
+
 /**
- * Takes reports in groups: whatever arrives while a commit is under way shares the next transaction. The sequence of an instance is
- * stored with what it adds, so that a repeated report changes nothing; the answer goes out after the commit.
+ * Takes reports in groups: whatever arrives in one turn of the event loop, or while a commit is under way, shares a transaction. The
+ * sequence of an instance is stored with what it adds, so that a repeated report changes nothing; the answer goes out after the commit.
  */
-export function createIngest({ storage, clock }: { readonly storage: Storage; readonly clock: Clock }): Ingest {
+export function createIngest({ storage, clock, nextTurn = turnOfTheLoop }: IngestOptions): Ingest {
   const indexOf = createRolloutIndex()
   const counters: Tally = {}
   let queue: Waiting[] = []
+  let queuedWeight = 0
   let running: Promise<void> | undefined
   let prunedAt = clock.monotonic()
 
   async function drain(): Promise<void> {
-    // One turn of waiting: everything read from the sockets in this turn shares the transaction.
-    await Promise.resolve()
     while (queue.length > 0) {
-      const batch = queue.slice(0, batchLimit)
-      queue = queue.slice(batch.length)
-      await commit(batch)
+      // Each socket's message comes in a callback of its own, and a commit ends before the next one: without a whole turn of waiting
+      // every report would pay for its own commit.
+      await nextTurn()
+      await commit(nextBatch())
     }
     running = undefined
   }
 
+  function nextBatch(): readonly Waiting[] {
+    let end = 0
+    let weight = 0
+    for (const waiting of queue.slice(0, batchLimit.reports)) {
+      if (end > 0 && weight + waiting.weight > batchLimit.weight) break
+      weight += waiting.weight
+      end++
+    }
+    const batch = queue.slice(0, end)
+    queue = queue.slice(end)
+    queuedWeight -= weight
+    return batch
+  }
+
   async function commit(batch: readonly Waiting[]): Promise<void> {
     const tally: Tally = {}
+    // The engine reads a closed tick after every transaction that was asked for while it was open: nothing may come between these two.
     const now = clock.now()
     try {
       const results = await storage.transaction(async (stores) => {
@@ -59,8 +85,15 @@ export function createIngest({ storage, clock }: { readonly storage: Storage; re
       })
     } catch (error) {
       counters.commits_failed = (counters.commits_failed ?? 0) + 1
-      for (const waiting of batch) waiting.reject(error)
+      await refuse(batch, error)
     }
+  }
+
+  /** Where it was not the database as a whole, one report may have been at fault: the others must not be held up with it. */
+  async function refuse(batch: readonly Waiting[], error: unknown): Promise<void> {
+    const isOfOneReport = !(error instanceof StorageError) || error.code === 'failed'
+    if (isOfOneReport && batch.length > 1) for (const one of batch) await commit([one])
+    else for (const waiting of batch) waiting.reject(error)
   }
 
   async function take(
@@ -99,13 +132,15 @@ export function createIngest({ storage, clock }: { readonly storage: Storage; re
 
   return {
     submit(environment, instance, report) {
-      if (queue.length >= queueLimit) {
+      const weight = reportWeight(report)
+      if (queue.length >= queueLimit.reports || queuedWeight + weight > queueLimit.weight) {
         counters.refused_busy = (counters.refused_busy ?? 0) + 1
         const message = 'too many reports are waiting to be stored; send this one again later'
         return Promise.resolve({ type: 'error', code: 'unavailable', message, retry: true, seq: report.seq })
       }
       return new Promise((resolve, reject) => {
-        queue.push({ environment, instance, report, resolve, reject })
+        queue.push({ environment, instance, report, weight, resolve, reject })
+        queuedWeight += weight
         running ??= drain()
       })
     },
@@ -114,4 +149,10 @@ export function createIngest({ storage, clock }: { readonly storage: Storage; re
       await running
     },
   }
+}
+
+function turnOfTheLoop(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
 }

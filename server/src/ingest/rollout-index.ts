@@ -9,6 +9,10 @@ export interface IngestRollout {
   readonly variants: ReadonlySet<string>
   readonly tickMs: number
   readonly thresholdsVersion: number
+  /** How many latency limits that version names. */
+  readonly limits: number
+  /** Users are being decided on: exposures are still to come. */
+  readonly isOpen: boolean
   readonly metrics: readonly MetricDefinition[]
 }
 
@@ -21,6 +25,8 @@ export interface IngestIndex {
     readonly { readonly rollout: IngestRollout; readonly metric: MetricDefinition }[]
   >
 }
+
+const openPhases: ReadonlySet<string> = new Set(['running', 'paused', 'awaiting-approval'])
 
 /**
  * The rollouts of an environment as ingest sees them, read again only when the ruleset's version has moved: a batch of reports
@@ -53,6 +59,8 @@ async function read(stores: Stores, environment: string, version: number): Promi
       variants: new Set(record.definition.variants.map((variant) => variant.name)),
       tickMs: record.definition.analysis.tickMs,
       thresholdsVersion: progress.thresholds.version,
+      limits: progress.thresholds.ms.length,
+      isOpen: openPhases.has(record.state.phase),
       metrics: comparedMetrics(record.definition, shared),
     }
     rollouts.set(record.key, rollout)
