@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsdown'
 
 export default defineConfig({
-  entry: { index: 'src/index.ts' },
+  entry: { index: 'src/index.ts', hono: 'src/hono.ts' },
   format: 'esm',
   target: 'node20',
   platform: 'node',

@@ -1,10 +1,8 @@
-import { tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
 import { type Client, createClientCore } from '@pipit/shared/client'
 import { checkOptions, type NodeClientOptions } from './options.ts'
-import { nodeClock } from './platform/clock.ts'
+import { nodeClock, nodeRandom } from './platform/clock.ts'
 import { flushAtExit } from './platform/exit-flush.ts'
-import { createFileStore } from './platform/file-store.ts'
+import { createFileStore, defaultFolder } from './platform/file-store.ts'
 import { request } from './platform/http.ts'
 import { keepAlive } from './platform/keep-alive.ts'
 import { connectSocket } from './platform/socket.ts'
@@ -13,6 +11,9 @@ import { version } from './version.ts'
 /**
  * Connects this process to a Pipit control plane. Decisions are made in the process from the last known ruleset; no method of
  * the client throws because of Pipit or waits for the network.
+ *
+ * The SDK lets the process end, and then sends what is pending: when there is nothing left to do, and at SIGTERM or SIGINT where the
+ * application does not handle them. Where it does, call `close()` in the handler.
  *
  * @example
  * ```ts
@@ -27,15 +28,16 @@ import { version } from './version.ts'
  */
 export function createClient(options: NodeClientOptions): Client {
   checkOptions(options)
-  const { cacheDir = defaultCacheDir(), ...rest } = options
+  const { cacheDir, ...rest } = options
+  const folder = cacheDir === undefined ? defaultFolder() : cacheDir !== false && { directory: cacheDir }
   const client = createClientCore(
     {
       sdk: { name: 'sdk-node', version },
       clock: nodeClock,
-      random: Math.random,
+      random: nodeRandom,
       connect: connectSocket,
       request,
-      ...(cacheDir === false ? {} : { store: createFileStore(cacheDir, options.url, options.key) }),
+      ...(folder === false ? {} : { store: createFileStore(folder, options.url, options.key) }),
       log: console,
     },
     rest,
@@ -49,15 +51,6 @@ export function createClient(options: NodeClientOptions): Client {
       forget()
       await keepAlive(client.close(closeOptions))
     },
-  }
-}
-
-/** One folder per user: a shared one could be prepared by somebody else. */
-function defaultCacheDir(): string | false {
-  try {
-    return join(tmpdir(), `pipit-${userInfo().username}`)
-  } catch {
-    return false
   }
 }
 

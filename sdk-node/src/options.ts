@@ -8,7 +8,7 @@ export interface NodeClientOptions extends ClientOptions {
   readonly cacheDir?: string | false
 }
 
-const names = [
+const names: readonly string[] = [
   'url',
   'key',
   'rollout',
@@ -18,36 +18,49 @@ const names = [
   'maxPendingEvents',
   'maxRememberedUnits',
   'cacheDir',
-]
+] satisfies (keyof NodeClientOptions)[]
 
 /** Faults of a program, as opposed to faults of a network: these are thrown, once, where the program is written. */
 export function checkOptions(options: NodeClientOptions): void {
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError('createClient({ url, key }): no options were given')
-  for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue
-    const meant = nearest(name, names)
-    throw new TypeError(
-      `createClient: there is no option "${name}"${meant === undefined ? `; there are ${names.join(', ')}` : `; did you mean "${meant}"?`}`,
-    )
-  }
-  if (typeof options.url !== 'string' || !/^https?:\/\/[^\s/]/.test(options.url)) {
-    throw new TypeError(
-      `createClient: url must be the http(s) address of the control plane, such as http://127.0.0.1:4400, not ${JSON.stringify(options.url)}`,
-    )
-  }
-  if (typeof options.key !== 'string' || options.key === '')
-    throw new TypeError('createClient: key must be a server key (srv_…); pipit prints one at its first start')
+  if (typeof options !== 'object' || options === null) fail('give options, at least { url, key }')
+  for (const name of Object.keys(options)) if (!names.includes(name)) fail(unknownOption(name))
+  checkAddress(options)
+  const { rollout, logger, cacheDir, labels = {} } = options
+  if (rollout !== undefined && (typeof rollout !== 'string' || rollout === ''))
+    fail('rollout must be the key of a rollout')
+  if (logger !== undefined && typeof logger?.warn !== 'function') fail('logger must have a method warn(message)')
+  if (cacheDir !== undefined && cacheDir !== false && (typeof cacheDir !== 'string' || cacheDir === ''))
+    fail('cacheDir must be a folder, or false')
   for (const name of ['maxPendingEvents', 'maxRememberedUnits'] as const) {
     const value = options[name]
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
-      throw new TypeError(`createClient: ${name} must be a whole number above 0`)
+      fail(`${name} must be a whole number above 0`)
   }
-  const labels = options.labels ?? {}
-  if (
-    Object.keys(labels).length > 16 ||
-    Object.values(labels).some((label) => typeof label !== 'string' || label.length > 256)
-  ) {
-    throw new TypeError('createClient: labels are at most 16 texts of up to 256 characters')
+  if (!areLabels(labels)) fail('labels are at most 16 texts of up to 256 characters')
+}
+
+function checkAddress({ url, key }: NodeClientOptions): void {
+  if (typeof url !== 'string' || !/^https?:\/\//.test(url) || !URL.canParse(url) || /[?#]/.test(url)) {
+    fail(
+      `url must be the http(s) address of the control plane, such as http://127.0.0.1:4400, not ${JSON.stringify(url)}`,
+    )
   }
+  if (typeof key !== 'string' || key === '')
+    fail('key must be a server key (srv_…); pipit prints one at its first start')
+  if (!/^[\x21-\x7e]+$/.test(key)) fail('key has a space, a line end or another character that no key has')
+}
+
+function areLabels(labels: unknown): boolean {
+  if (typeof labels !== 'object' || labels === null) return false
+  const values: unknown[] = Object.values(labels)
+  return values.length <= 16 && values.every((label) => typeof label === 'string' && label.length <= 256)
+}
+
+function unknownOption(name: string): string {
+  const meant = nearest(name, [...names])
+  return `there is no option "${name}"${meant === undefined ? `; there are ${names.join(', ')}` : `; did you mean "${meant}"?`}`
+}
+
+function fail(message: string): never {
+  throw new TypeError(`createClient: ${message}`)
 }

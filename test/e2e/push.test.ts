@@ -1,12 +1,14 @@
 /**
- * A change of weight reaches 200 connected SDKs of a real server process, and every one of them confirms it. Times are printed for people;
- * none decides whether the test passes.
+ * A change of weight reaches 200 connected SDKs in two processes of their own, through a real server process, and every one of them confirms
+ * it. Times are printed for people; none decides whether the test passes.
  */
-import { createClient } from '@pipit/sdk-node'
+import { type ChildProcess, fork } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
 
-const sdkCount = 200
+const processes = 2
+const sdksPerProcess = 100
+const sdkCount = processes * sdksPerProcess
 const changes = 20
 
 interface Convergence {
@@ -19,16 +21,41 @@ interface Convergence {
 }
 
 let server: TestServer
+const children: ChildProcess[] = []
 beforeAll(async () => {
   server = await startServer()
 })
 afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL')
   await server.stop()
 })
 
 async function convergence(): Promise<Convergence> {
   const answer = await server.api('GET', '/rollouts/pushed/convergence?limit=1')
   return (answer.body as { items: Convergence[] }).items[0] as Convergence
+}
+
+/** The next message of a process; rejects when it ends instead. */
+function heard(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    child.once('message', resolve)
+    child.once('exit', (code) => reject(new Error(`a process of SDKs ended with code ${code}`)))
+  })
+}
+
+/** Starts processes full of SDKs and waits until each has a socket. */
+async function connectSdks(): Promise<void> {
+  for (let i = 0; i < processes; i++) {
+    const args = [server.url, server.serverKey, 'pushed', String(sdksPerProcess)]
+    children.push(fork(new URL('./push-instances.ts', import.meta.url), args, { execArgv: ['--conditions=source'] }))
+  }
+  await Promise.all(children.map(heard))
+}
+
+async function variants(): Promise<string[]> {
+  const answers = Promise.all(children.map(heard))
+  for (const child of children) child.send('variants')
+  return (await answers).flat() as string[]
 }
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
@@ -47,30 +74,22 @@ describe('push', () => {
     ]
     expect((await server.api('POST', '/rollouts', { key: 'pushed', stages })).status).toBe(201)
     expect((await server.api('POST', '/rollouts/pushed/start', {})).status).toBe(200)
-    const sdks = Array.from({ length: sdkCount }, () =>
-      createClient({ url: server.url, key: server.serverKey, rollout: 'pushed', cacheDir: false }),
-    )
-    try {
-      const ready = await Promise.all(sdks.map((sdk) => sdk.ready({ timeoutMs: 20_000 })))
-      expect(ready.every(Boolean)).toBe(true)
-      await until(() => sdks.every((sdk) => sdk.status().transport === 'socket'))
-      const seen: Convergence[] = []
-      for (let i = 1; i <= changes; i++) {
-        const weight = i === changes ? 100 : i * 2
-        const answer = await server.api('POST', '/rollouts/pushed/set-weight', { weight, reason: 'test' })
-        expect(answer.status).toBe(200)
-        await until(async () => (await convergence()).applied === sdkCount)
-        seen.push(await convergence())
-      }
-      expect(seen.every(({ instances, applied }) => instances === sdkCount && applied === sdkCount)).toBe(true)
-      expect(sdks.every((sdk) => sdk.variant('anybody') === 'canary')).toBe(true)
-      const median = (pick: (entry: Convergence) => number): number =>
-        seen.map(pick).sort((a, b) => a - b)[Math.floor(seen.length / 2)] as number
-      console.info(
-        `push to ${sdkCount} SDKs in one process, ${changes} changes: from publish to receipt p50 ${median((entry) => entry.p50Ms)} ms, p99 ${median((entry) => entry.p99Ms)} ms, last ${median((entry) => entry.lastMs)} ms (medians)`,
-      )
-    } finally {
-      await Promise.all(sdks.map((sdk) => sdk.close({ timeoutMs: 100 })))
+    await connectSdks()
+    expect(new Set(await variants())).toEqual(new Set(['stable']))
+    const seen: Convergence[] = []
+    for (let i = 1; i <= changes; i++) {
+      const weight = i === changes ? 100 : i * 2
+      const answer = await server.api('POST', '/rollouts/pushed/set-weight', { weight, reason: 'test' })
+      expect(answer.status).toBe(200)
+      await until(async () => (await convergence()).applied === sdkCount)
+      seen.push(await convergence())
     }
+    expect(seen.map(({ instances, applied }) => [instances, applied])).toEqual(seen.map(() => [sdkCount, sdkCount]))
+    expect(await variants()).toEqual(Array.from({ length: sdkCount }, () => 'canary'))
+    const median = (pick: (entry: Convergence) => number): number =>
+      seen.map(pick).sort((a, b) => a - b)[Math.floor(seen.length / 2)] as number
+    console.info(
+      `push to ${sdkCount} SDKs in ${processes} processes, ${changes} changes: from publish to receipt p50 ${median((entry) => entry.p50Ms)} ms, p99 ${median((entry) => entry.p99Ms)} ms, last ${median((entry) => entry.lastMs)} ms (medians)`,
+    )
   })
 })

@@ -10,3 +10,5 @@ export const nodeClock: Clock = {
     return () => clearTimeout(timer)
   },
 }
+
+export const nodeRandom = (): number => Math.random()

@@ -3,23 +3,29 @@ import { WebSocket } from 'ws'
 
 /** The largest ruleset that is taken. */
 const maxPayload = 64 * 1024 * 1024
+const handshakeTimeout = 10_000
 
 /** Opens a socket on `ws`. Whatever goes wrong comes through `close`; 401 and 403 as 4401, so that the client knows it is refused. */
 export function connectSocket(url: string, key: string, handlers: ConnectionHandlers): Connection {
   let closed = false
+  let failure = ''
   const close = (code: number, reason: string): void => {
     if (closed) return
     closed = true
     handlers.close(code, reason)
   }
-  const socket = new WebSocket(url, {
-    headers: { authorization: `Bearer ${key}` },
-    perMessageDeflate: false,
-    maxPayload,
-    handshakeTimeout: 10_000,
-  })
-  // The application's process must be able to end although the SDK is connected.
-  socket.on('upgrade', (response) => response.socket.unref())
+  const socket = open(url, key)
+  if (socket instanceof Error) {
+    // Later, as for every other failure: the caller does not hold the connection yet.
+    queueMicrotask(() => close(1006, socket.message))
+    return {
+      send: () => undefined,
+      bufferedBytes: () => 0,
+      close() {
+        closed = true
+      },
+    }
+  }
   socket.on('open', () => handlers.open())
   socket.on('message', (data, isBinary) => {
     if (!isBinary) handlers.message(data.toString())
@@ -30,17 +36,38 @@ export function connectSocket(url: string, key: string, handlers: ConnectionHand
     close(refused ? 4401 : 1006, `HTTP ${response.statusCode}`)
     socket.terminate()
   })
-  socket.on('error', () => undefined)
-  socket.on('close', (code, reason) => close(code, reason.toString()))
+  socket.on('error', (error) => {
+    failure = error.message
+  })
+  socket.on('close', (code, reason) => close(code, reason.length > 0 ? reason.toString() : failure))
   return {
-    send: (text) => {
+    send(text) {
       if (socket.readyState === WebSocket.OPEN) socket.send(text)
     },
     bufferedBytes: () => socket.bufferedAmount,
-    close: (code, reason) => {
+    close(code, reason) {
       closed = true
       if (socket.readyState === WebSocket.CONNECTING) socket.terminate()
       else socket.close(code, reason)
     },
+  }
+}
+
+/** The constructor throws for what can never become a request, such as a key that no header can carry. */
+function open(url: string, key: string): WebSocket | Error {
+  try {
+    return new WebSocket(url, {
+      headers: { authorization: `Bearer ${key}` },
+      perMessageDeflate: false,
+      maxPayload,
+      handshakeTimeout,
+      finishRequest(request) {
+        // The application's process must be able to end although the SDK is connected, or still trying to be.
+        request.on('socket', (tcp) => tcp.unref())
+        request.end()
+      },
+    })
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
   }
 }

@@ -1,0 +1,80 @@
+import type { Context, Env, MiddlewareHandler } from 'hono'
+import { getCookie } from 'hono/cookie'
+import type { Client, Decision, TrackOptions, User } from './index.ts'
+import { nodeClock } from './platform/clock.ts'
+
+/** Pipit for one request: bound to its user, headers and cookies. `rollout` defaults to the one of `createClient`. */
+export interface RequestPipit {
+  /** `stable`, `canary` or another arm. The same answer for the whole request, whatever is published meanwhile. */
+  variant(rollout?: string): string
+  /** The whole decision, likewise. */
+  decide(rollout?: string): Decision
+  /** Something the request's user did. */
+  track(event: string, options?: TrackOptions): void
+}
+
+/** What the middleware puts on the context. */
+export interface PipitVariables {
+  pipit: RequestPipit
+}
+
+export interface PipitOptions<E extends Env> {
+  /** Who is asking: an id, or an object with `id` and attributes; undefined for nobody. Called once per request; what it throws is the application's. */
+  readonly user: (context: Context<E>) => User | undefined | Promise<User | undefined>
+}
+
+/**
+ * Middleware of Hono: decides for the request's user, and reports for every rollout that was decided in the request how it went. A status of
+ * 500 or above is a failure; the latency is that of everything below the middleware up to the response's head. Do not report the same
+ * decision by `outcome` or `run` as well.
+ *
+ * @example
+ * ```ts
+ * import { createClient } from '@pipit/sdk-node'
+ * import { pipit } from '@pipit/sdk-node/hono'
+ * import { Hono } from 'hono'
+ *
+ * const sdk = createClient({ url: 'http://127.0.0.1:4400', key: 'srv_…', rollout: 'checkout-v2' })
+ * const app = new Hono()
+ *   .use(pipit(sdk, { user: (c) => c.req.header('x-user') }))
+ *   .get('/checkout', (c) => c.text(c.var.pipit.variant() === 'canary' ? 'new' : 'old'))
+ * ```
+ */
+export function pipit<E extends Env = Env>(
+  sdk: Client,
+  options: PipitOptions<E>,
+): MiddlewareHandler<E & { Variables: PipitVariables }> {
+  return async (c, next) => {
+    const user = await options.user(c as unknown as Context<E>)
+    const began = nodeClock.monotonic()
+    const context = { headers: c.req.raw.headers, cookies: getCookie(c) }
+    /** By the rollout's key; the default one also by ''. */
+    const decisions = new Map<string, Decision>()
+
+    function decide(rollout?: string): Decision {
+      const asked = rollout ?? ''
+      let decision = decisions.get(asked)
+      if (decision === undefined) {
+        const made = sdk.decide(user, rollout === undefined ? context : { ...context, rollout })
+        decision = decisions.get(made.rollout) ?? made
+        decisions.set(made.rollout, decision).set(asked, decision)
+      }
+      return decision
+    }
+
+    const bound: RequestPipit = {
+      decide,
+      variant: (rollout) => decide(rollout).variant,
+      track: (event, trackOptions) => sdk.track(user, event, trackOptions),
+    }
+    c.set('pipit', bound)
+    let ok = false
+    try {
+      await next()
+      ok = c.res.status < 500
+    } finally {
+      const latencyMs = nodeClock.monotonic() - began
+      for (const decision of new Set(decisions.values())) sdk.outcome(decision, { ok, latencyMs })
+    }
+  }
+}
