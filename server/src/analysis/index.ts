@@ -1,4 +1,15 @@
-export type { ArmTick, BucketTable, EpochBuckets, Tick } from './evidence.ts'
+export type {
+  ArmTick,
+  BucketTable,
+  EpochBuckets,
+  ExposedBy,
+  ExternalTick,
+  ForcedTick,
+  Requests,
+  SliceTick,
+  Tick,
+  ValueTable,
+} from './evidence.ts'
 export { userBuckets } from './evidence.ts'
 export { foldTick } from './fold.ts'
 export { judge } from './judge.ts'

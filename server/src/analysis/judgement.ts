@@ -1,6 +1,6 @@
 import type { RolloutDefinition } from '../rollout/definition.ts'
 import type { VerdictLabel } from '../rollout/state.ts'
-import type { EpochBuckets } from './evidence.ts'
+import type { EpochBuckets, ExposedBy } from './evidence.ts'
 
 /** The stage the judge is asked about. */
 export interface StageView {
@@ -26,6 +26,8 @@ export interface JudgeInput {
   readonly dismissed: readonly string[]
   /** Instances with an open local breaker, and all instances heard lately. */
   readonly breakers: { readonly open: number; readonly instances: number }
+  /** Randomised units of the stage's epoch by slice, SDK and instance: what a sample-ratio mismatch is looked for in. */
+  readonly exposedBy?: ExposedBy
   readonly now: number
 }
 

@@ -1,6 +1,6 @@
 import { edgeAbove, type LatencySketch } from '@pipit/shared/sketch'
-import { latencyQuantile, metricKind } from '../rollout/check.ts'
 import type { Guard, Margin, RolloutDefinition } from '../rollout/definition.ts'
+import { latencyQuantile, metricKind } from '../rollout/metric.ts'
 import type { HarmNull } from './harm-process.ts'
 
 /** A metric as the judge works on it. */
@@ -74,7 +74,7 @@ export function planMetrics(definition: RolloutDefinition): readonly PlannedMetr
   const limits = thresholdsFor(definition)
   const planned = comparedKeys(definition).flatMap((key): PlannedMetric[] => {
     const kind = metricKind(key, definition.metrics)
-    if (kind === undefined) return []
+    if (kind !== 'error_rate' && kind !== 'latency' && kind !== 'conversion') return []
     const guard = definition.guards.find((candidate) => candidate.metric === key)
     const at = limits.findIndex((limit) => limit.metric === key)
     const quantile = latencyQuantile(key) ?? 0
@@ -108,7 +108,7 @@ function budgetShare(definition: RolloutDefinition, kind: PlannedMetric['kind'])
 function nullsOf(guard: Guard | undefined, kind: PlannedMetric['kind']): readonly HarmNull[] {
   // A latency margin is in milliseconds, not in exceedances: there the harm test is always against stable.
   if (guard === undefined || guard.null === 'stable' || kind === 'latency') return [{ kind: 'stable' }]
-  const { relative, absolute } = guard.worseThan
+  const { relative, absolute } = guard.worseThan ?? {}
   const nulls: HarmNull[] = []
   if (relative !== undefined) nulls.push({ kind: 'ratio', theta: relative })
   if (absolute !== undefined) nulls.push({ kind: 'difference', delta: absolute })

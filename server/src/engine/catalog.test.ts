@@ -16,7 +16,7 @@ async function setup(): Promise<Bench> {
 
 const versionOf = async ({ storage }: Bench) => (await storage.environments.get('production'))?.rulesetVersion
 const beta = { key: 'beta', when: { plan: 'beta' } }
-const purchase = { key: 'purchase', kind: 'conversion', event: 'purchase', windowMs: 1000 } as const
+const purchase = { key: 'purchase', kind: 'conversion', better: 'higher', event: 'purchase', windowMs: 1000 } as const
 
 describe('environments', () => {
   it('have a salt of their own and a name that fits into an address', async () => {
@@ -121,7 +121,7 @@ describe('metrics', () => {
   it('may be deleted where a rollout brings its own of the same key', async () => {
     const { engine } = await setup()
     must(await engine.createMetric('production', purchase, by))
-    const metrics = [{ key: 'purchase', kind: 'conversion', event: 'buy' }]
+    const metrics = [{ key: 'purchase', kind: 'conversion', better: 'higher', event: 'buy' }]
     must(await engine.create('production', rolloutFile({ guards, metrics }), by))
     expect(await engine.removeMetric('production', 'purchase', by)).toMatchObject({ ok: true })
   })

@@ -3,6 +3,7 @@ import type { Issue } from '@pipit/shared/base'
 import { type RulesetCohort, validateCohortGraph } from '@pipit/shared/rules'
 import {
   type CohortDefinition,
+  countsTheSame,
   keyPattern,
   type MetricDefinition,
   parseCohort,
@@ -197,7 +198,7 @@ async function checkMetric(stores: Stores, environment: string, changed: MetricD
   const parsed = parseMetric(toMetricFile(changed))
   if (!parsed.ok) refuseInvalid(`metric ${changed.key}`, parsed.issues)
   const before = (await stores.metrics.get(environment, changed.key))?.definition
-  if (before === undefined || (before.event === changed.event && before.windowMs === changed.windowMs)) return
+  if (before === undefined || countsTheSame(before, changed)) return
   const users = await usersOfMetric(stores, environment, changed.key, isDeciding)
   const instead = 'what it counts cannot change while they run; make a metric of another key'
   refuseInUse(`metric ${changed.key}`, users, instead)

@@ -48,7 +48,7 @@ describe('create', () => {
 
   it('takes a metric of the environment', async () => {
     const bench = await setup()
-    const metric = { key: 'signup', kind: 'conversion', event: 'signup', windowMs: 1000 } as const
+    const metric = { key: 'signup', kind: 'conversion', better: 'higher', event: 'signup', windowMs: 1000 } as const
     must(await bench.engine.createMetric('production', metric, by))
     const guards = [{ metric: 'signup', worseThan: { relative: 0.9 }, action: 'pause' }]
     expect(await bench.engine.create('production', rolloutFile({ guards }), by)).toMatchObject({ ok: true })

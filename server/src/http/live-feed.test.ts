@@ -7,7 +7,11 @@ const record = (key: string, weight: number): RolloutRecord => ({
   ...{ id: key, environment: 'production', key, version: 1, runEpoch: 0, createdAt: 0, updatedAt: 0 },
   definition: {
     ...{ key, variants: [], rules: [], guards: [], gates: [], metrics: [], stages: [] },
-    ...{ revertTo: 'zero', onInconclusive: 'pause', breaker: true, unitSample: 1 },
+    ...{ revertTo: 'zero', onInconclusive: 'pause', breaker: true, unitSample: 1, slices: [] },
+    checks: {
+      ...{ sampleRatio: 'pause', missingReports: 'pause', bothArms: 'pause', tooFewUnits: 'hold' },
+      ...{ staleEvidence: 'hold', noData: 'hold', sharedIncident: 'hold' },
+    },
     analysis: { tickMs: 5000, alpha: 0.01, warmupMs: 0, armNoise: 0, maxMargin: 3 },
   },
   state: {

@@ -179,13 +179,19 @@ export const cohortViewSchema = z
   })
   .meta({ id: 'Cohort' })
 
+const eventSumSchema = z.object({ event: z.string(), of: z.enum(['value', 'count']) })
+
 export const metricViewSchema = z
   .object({
     key: z.string(),
     environment: z.string(),
-    kind: z.literal('conversion'),
-    event: z.string(),
-    window: z.string(),
+    kind: z.enum(['conversion', 'sum', 'count', 'mean', 'ratio', 'external']),
+    better: z.enum(['higher', 'lower']),
+    event: z.string().optional(),
+    numerator: eventSumSchema.optional(),
+    denominator: eventSumSchema.optional(),
+    window: z.string().optional(),
+    cap: z.number().optional(),
     description: z.string().optional(),
     version: z.number().int(),
     updatedAt: ms,

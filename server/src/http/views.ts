@@ -1,8 +1,7 @@
-import { formatDuration } from '@pipit/shared/clock'
 import type { z } from 'zod'
 import type { Judgement } from '../analysis/judgement.ts'
 import type { CohortDefinition, MetricDefinition } from '../rollout/definition.ts'
-import { progressOf, toFile } from '../rollout/index.ts'
+import { progressOf, toFile, toMetricFile } from '../rollout/index.ts'
 import type { RolloutState } from '../rollout/state.ts'
 import type { CatalogRecord, KeyRecord, RolloutRecord } from '../storage/ports.ts'
 import type {
@@ -115,14 +114,13 @@ export function cohortView(
 }
 
 export function metricView(record: CatalogRecord<MetricDefinition>): z.infer<typeof metricViewSchema> {
-  const { windowMs, description, kind, event } = record.definition
+  const { key: _, kind, better, ...rest } = toMetricFile(record.definition) as z.infer<typeof metricViewSchema>
   return {
     key: record.key,
-    environment: record.environment,
     kind,
-    event,
-    window: formatDuration(windowMs),
-    ...(description === undefined ? {} : { description }),
+    better,
+    ...rest,
+    environment: record.environment,
     version: record.version,
     updatedAt: record.updatedAt,
   }

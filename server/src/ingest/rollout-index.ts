@@ -1,6 +1,8 @@
 import { comparedMetrics, type MetricDefinition, progressOf } from '../rollout/index.ts'
 import type { Stores } from '../storage/ports.ts'
 
+type ConversionMetric = Extract<MetricDefinition, { readonly kind: 'conversion' }>
+
 /** What ingest needs to know of a rollout. */
 export interface IngestRollout {
   readonly id: string
@@ -13,7 +15,7 @@ export interface IngestRollout {
   readonly limits: number
   /** Users are being decided on: exposures are still to come. */
   readonly isOpen: boolean
-  readonly metrics: readonly MetricDefinition[]
+  readonly metrics: readonly ConversionMetric[]
 }
 
 export interface IngestIndex {
@@ -22,7 +24,7 @@ export interface IngestIndex {
   /** By event name: which metrics of which rollouts count it. */
   readonly byEvent: ReadonlyMap<
     string,
-    readonly { readonly rollout: IngestRollout; readonly metric: MetricDefinition }[]
+    readonly { readonly rollout: IngestRollout; readonly metric: ConversionMetric }[]
   >
 }
 
@@ -48,7 +50,7 @@ export function createRolloutIndex(): (stores: Stores, environment: string) => P
 async function read(stores: Stores, environment: string, version: number): Promise<IngestIndex> {
   const shared = (await stores.metrics.list(environment)).map((record) => record.definition)
   const rollouts = new Map<string, IngestRollout>()
-  const byEvent = new Map<string, { rollout: IngestRollout; metric: MetricDefinition }[]>()
+  const byEvent = new Map<string, { rollout: IngestRollout; metric: ConversionMetric }[]>()
   for (const record of await stores.rollouts.list(environment)) {
     const progress = progressOf(record.state)
     if (progress === undefined) continue
@@ -61,11 +63,13 @@ async function read(stores: Stores, environment: string, version: number): Promi
       thresholdsVersion: progress.thresholds.version,
       limits: progress.thresholds.ms.length,
       isOpen: openPhases.has(record.state.phase),
-      metrics: comparedMetrics(record.definition, shared),
+      metrics: comparedMetrics(record.definition, shared).filter((metric) => metric.kind === 'conversion'),
     }
     rollouts.set(record.key, rollout)
-    for (const metric of rollout.metrics)
-      byEvent.set(metric.event, [...(byEvent.get(metric.event) ?? []), { rollout, metric }])
+    for (const metric of rollout.metrics) {
+      if (metric.kind === 'conversion')
+        byEvent.set(metric.event, [...(byEvent.get(metric.event) ?? []), { rollout, metric }])
+    }
   }
   return { version, rollouts, byEvent }
 }

@@ -22,6 +22,12 @@ export interface RolloutDefinition {
   readonly breaker: boolean
   readonly deadmanMs?: number
   readonly unitSample: number
+  /**
+   * Attributes of low cardinality whose values are judged apart as well (at most four): of the user, or, where the user has none of that
+   * name, a label of the instance; `sdk` is the SDK's name and version.
+   */
+  readonly slices: readonly string[]
+  readonly checks: { readonly [K in CheckName]: CheckAction }
   readonly analysis: AnalysisSettings
 }
 
@@ -45,9 +51,16 @@ export interface Margin {
   readonly absolute?: number
 }
 
+/** A bound that holds without a comparison: a rate from 0 to 1, milliseconds for a latency, the metric's own unit otherwise. */
+export type Limit =
+  | { readonly above: number; readonly below?: undefined }
+  | { readonly below: number; readonly above?: undefined }
+
+/** A guard compares (`worseThan`), bounds (`never`), or both. */
 export interface Guard {
   readonly metric: string
-  readonly worseThan: Margin
+  readonly worseThan?: Margin
+  readonly never?: Limit
   readonly action: 'revert' | 'pause' | 'alert'
   /** `stable`: harm is tested against "no worse than stable"; `margin`: against `worseThan` itself. */
   readonly null: 'stable' | 'margin'
@@ -55,23 +68,76 @@ export interface Guard {
   readonly weight?: number
 }
 
+/** What must be shown before a stage may advance: within a margin (`noWorseThan`), or better (`betterThan`), or both. */
 export interface Gate {
   readonly metric: string
-  readonly noWorseThan: Margin
+  readonly noWorseThan?: Margin
+  /** Superiority: the canary's figure relative to stable's must be shown to be beyond this ratio; 1 asks for "better at all". */
+  readonly betterThan?: { readonly relative: number }
+  /** Share of the rollout's error budget that the claim "better" may spend. */
+  readonly weight?: number
+}
+
+export type Better = 'higher' | 'lower'
+
+/** What is added up of an event: its value, or that it happened. */
+export interface EventSum {
+  readonly event: string
+  readonly of: 'value' | 'count'
+}
+
+interface MetricBase {
+  readonly key: string
+  readonly description?: string
+  readonly better: Better
 }
 
 /**
- * Something that can be compared. `error_rate` and `latency_pNN` (`latency_p50`, `latency_p99`, `latency_p99.9`) exist without
- * a definition.
+ * Something that can be compared. `error_rate` (and by class `error_rate_4xx`, `_5xx`, `_application`, `_dependency`), `success_rate`,
+ * `latency_pNN` (`latency_p50`, `latency_p99`, `latency_p99.9`) and `throughput` exist without a definition.
+ *
+ * - `conversion`: share of the exposed units that did `event` at least once.
+ * - `sum`: Σ value of `event` per exposed unit (revenue per user); `count`: how often per exposed unit (engagement).
+ * - `mean`: Σ value / number of `event` (order value); `ratio`: one event sum over another.
+ * - `external`: figures of both arms that somebody else measures and sends.
  */
-export type MetricDefinition = {
-  readonly key: string
-  readonly kind: 'conversion'
-  readonly event: string
-  /** After the exposure, how long an event counts. */
-  readonly windowMs: number
-  readonly description?: string
-}
+export type MetricDefinition = MetricBase &
+  (
+    | {
+        readonly kind: 'conversion'
+        readonly event: string
+        /** After the exposure, how long an event counts. */
+        readonly windowMs: number
+      }
+    | {
+        readonly kind: 'sum' | 'count' | 'mean'
+        readonly event: string
+        readonly windowMs: number
+        /** The most that one unit adds in a stage, alike in both arms (winsorising); unbounded when absent. */
+        readonly cap?: number
+      }
+    | {
+        readonly kind: 'ratio'
+        readonly numerator: EventSum
+        readonly denominator: EventSum
+        readonly windowMs: number
+        readonly cap?: number
+      }
+    | { readonly kind: 'external' }
+  )
+
+export const checkNames = [
+  'sampleRatio',
+  'missingReports',
+  'bothArms',
+  'tooFewUnits',
+  'staleEvidence',
+  'noData',
+  'sharedIncident',
+] as const
+export type CheckName = (typeof checkNames)[number]
+/** What a check that fails does: `hold` keeps the stage from advancing while it lasts, `alert` only tells. */
+export type CheckAction = 'revert' | 'pause' | 'hold' | 'alert'
 
 /** Numbers of the analysis that a team may set for its rollout. Defaults are those of STATISTICS. */
 export interface AnalysisSettings {

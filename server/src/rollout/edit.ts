@@ -1,5 +1,5 @@
-import { latencyQuantile } from './check.ts'
 import type { RolloutDefinition } from './definition.ts'
+import { latencyQuantile } from './metric.ts'
 import { changed, rejected } from './outcome.ts'
 import type { EventContext, Progress, RolloutState, Transition } from './state.ts'
 
@@ -112,7 +112,7 @@ const dealOf = ({ variants }: RolloutDefinition): string =>
 const limitsOf = ({ guards, gates }: RolloutDefinition): string =>
   JSON.stringify(
     [
-      ...gates.map(({ metric, noWorseThan }) => [metric, noWorseThan.relative]),
-      ...guards.map(({ metric, worseThan }) => [metric, worseThan.relative]),
+      ...gates.map(({ metric, noWorseThan }) => [metric, noWorseThan?.relative]),
+      ...guards.map(({ metric, worseThan, never }) => [metric, worseThan?.relative, never?.above]),
     ].filter(([metric]) => latencyQuantile(String(metric)) !== undefined),
   )

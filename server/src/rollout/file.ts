@@ -3,10 +3,11 @@ import type { CohortDefinition, MetricDefinition, RolloutDefinition } from './de
 
 type File = { readonly [field: string]: unknown }
 
-const metricFile = ({ windowMs, ...metric }: MetricDefinition): File => ({
-  ...metric,
-  window: formatDuration(windowMs),
-})
+function metricFile(metric: MetricDefinition): File {
+  if (metric.kind === 'external') return { ...metric }
+  const { windowMs, ...rest } = metric
+  return { ...rest, window: formatDuration(windowMs) }
+}
 
 /** A definition as people write it; `parseRollout(toFile(definition))` gives the definition back. */
 export function toFile(definition: RolloutDefinition): File {

@@ -1,18 +1,36 @@
-export { isWeight, latencyQuantile, metricKind } from './check.ts'
+export { isWeight } from './check.ts'
 export type {
   AnalysisSettings,
+  Better,
+  CheckAction,
+  CheckName,
   CohortDefinition,
+  EventSum,
   Gate,
   Guard,
+  Limit,
   Margin,
   MetricDefinition,
   RolloutDefinition,
   Stage,
 } from './definition.ts'
+export { checkNames } from './definition.ts'
 export { toCohortFile, toFile, toMetricFile } from './file.ts'
+export {
+  builtInKind,
+  countsTheSame,
+  errorKind,
+  eventSums,
+  higherIsBetter,
+  latencyQuantile,
+  type MetricKind,
+  metricKind,
+  type ValueKind,
+  valueKinds,
+} from './metric.ts'
 export { type KnownNames, type ParseResult, parseCohort, parseMetric, parseRollout } from './parse.ts'
 export { comparedMetrics, type ProjectionInput, projectRuleset } from './project-ruleset.ts'
-export { cohortSchema, duration, keyPattern, metricSchema, rolloutSchema } from './schema.ts'
+export { cohortSchema, duration, keyPattern, metricPutSchema, metricSchema, rolloutSchema } from './schema.ts'
 export type {
   Actor,
   Effect,

@@ -18,7 +18,7 @@ describe('parseRollout', () => {
       key: 'checkout-v2',
       stages: [{ name: 'internal', weight: 0, cohorts: ['internal'], hold: '10m' }, { name: 'five', weight: 5 }, full],
       guards: [guard],
-      metrics: [{ key: 'purchase', kind: 'conversion', event: 'purchase' }],
+      metrics: [{ key: 'purchase', kind: 'conversion', better: 'higher', event: 'purchase' }],
     })
     expect(parsed).toEqual({
       ok: true,
@@ -41,11 +41,21 @@ describe('parseRollout', () => {
         ],
         guards: [{ ...guard, null: 'stable' }],
         gates: [],
-        metrics: [{ key: 'purchase', kind: 'conversion', event: 'purchase', windowMs: 604_800_000 }],
+        metrics: [{ key: 'purchase', kind: 'conversion', better: 'higher', event: 'purchase', windowMs: 604_800_000 }],
         revertTo: 'zero',
         onInconclusive: 'pause',
         breaker: true,
         unitSample: 1,
+        slices: [],
+        checks: {
+          sampleRatio: 'pause',
+          missingReports: 'pause',
+          bothArms: 'pause',
+          tooFewUnits: 'hold',
+          staleEvidence: 'hold',
+          noData: 'hold',
+          sharedIncident: 'hold',
+        },
         analysis: { tickMs: 5000, alpha: 0.01, warmupMs: 30_000, armNoise: 0.02, maxMargin: 3 },
       },
     })
@@ -94,7 +104,7 @@ describe('parseRollout', () => {
     [
       'a margin of a conversion above 1',
       {
-        metrics: [{ key: 'purchase', kind: 'conversion', event: 'purchase' }],
+        metrics: [{ key: 'purchase', kind: 'conversion', better: 'higher', event: 'purchase' }],
         gates: [{ metric: 'purchase', noWorseThan: { relative: 1.1 } }],
       },
       'gates[0].noWorseThan.relative',
@@ -142,7 +152,9 @@ describe('parseRollout', () => {
   }
 
   it('accepts metrics of the environment', () => {
-    const environment = [{ key: 'purchase', kind: 'conversion', event: 'purchase', windowMs: 1000 }] as const
+    const environment = [
+      { key: 'purchase', kind: 'conversion', better: 'higher', event: 'purchase', windowMs: 1000 },
+    ] as const
     const guards = [{ metric: 'purchase', worseThan: { relative: 0.9 }, action: 'pause' }]
     expect(parseRollout({ ...small, guards }, { metrics: environment })).toMatchObject({ ok: true })
     expect(parseRollout({ ...small, guards }, { metrics: [] })).toMatchObject({ ok: false })
@@ -231,7 +243,9 @@ describe('toFile', () => {
       variants: json.map((payload) => [{ name: 'stable' }, { name: 'canary', payload }]),
       guards: fc.constant([{ ...guard, weight: 0.5, null: 'margin' }]),
       gates: fc.constant([{ metric: 'purchase', noWorseThan: { relative: 0.98 } }]),
-      metrics: durations.map((window) => [{ key: 'purchase', kind: 'conversion', event: 'purchase', window }]),
+      metrics: durations.map((window) => [
+        { key: 'purchase', kind: 'conversion', better: 'higher', event: 'purchase', window },
+      ]),
       rules: fc.constant([{ name: 'qa', header: 'X-Canary', values: ['true'], serve: { canary: 10, stable: 90 } }]),
       analysis: fc.record({ tick: fc.integer({ min: 200, max: 60_000 }), warmup: durations }),
     },
@@ -250,11 +264,86 @@ describe('toFile', () => {
   })
 
   it('gives back metrics and cohorts', () => {
-    const metric = parseMetric({ key: 'purchase', kind: 'conversion', event: 'buy', window: '90m' })
+    const metric = parseMetric({ key: 'purchase', kind: 'conversion', better: 'higher', event: 'buy', window: '90m' })
     if (!metric.ok) throw new Error('metric')
     expect(parseMetric(toMetricFile(metric.definition))).toEqual(metric)
     const cohort = parseCohort({ key: 'beta', when: { plan: 'beta' }, members: ['a'] })
     if (!cohort.ok) throw new Error('cohort')
     expect(parseCohort(toCohortFile(cohort.definition))).toEqual(cohort)
+  })
+})
+
+describe('metrics, guards and gates', () => {
+  const stages = [
+    { name: 'half', weight: 50 },
+    { name: 'full', weight: 100 },
+  ]
+  const faults = (file: object): string[] => {
+    const parsed = parseRollout({ key: 'r', stages, ...file }, { metrics: [] })
+    return parsed.ok ? [] : parsed.issues.map(({ path, message }) => `${path}: ${message}`)
+  }
+  const revenue = { key: 'revenue', kind: 'sum', event: 'purchase', cap: 500 }
+  const refunds = { key: 'refunds', kind: 'count', event: 'refund', better: 'lower' }
+  const rate = {
+    ...{ key: 'per-search', kind: 'ratio' },
+    numerator: { event: 'purchase', of: 'value' },
+    denominator: { event: 'search', of: 'count' },
+  }
+  const external = { key: 'queue-depth', kind: 'external', better: 'lower' }
+
+  it('takes every kind of metric, limits without a comparison and superiority', () => {
+    const metrics = [revenue, refunds, rate, external, { key: 'order', kind: 'mean', event: 'purchase' }]
+    expect(
+      faults({
+        metrics,
+        guards: [
+          { metric: 'error_rate', worseThan: { relative: 1.5 }, never: { above: 0.05 }, action: 'revert' },
+          { metric: 'error_rate_5xx', never: { above: 0.01 }, action: 'revert' },
+          { metric: 'success_rate', worseThan: { relative: 0.99 }, action: 'pause' },
+          { metric: 'throughput', worseThan: { relative: 0.9 }, action: 'pause' },
+          { metric: 'latency_p99', never: { above: 800 }, action: 'alert' },
+          { metric: 'revenue', worseThan: { relative: 0.95 }, action: 'pause' },
+          { metric: 'refunds', worseThan: { relative: 1.2 }, action: 'pause' },
+          { metric: 'queue-depth', never: { above: 1000 }, action: 'pause' },
+          { metric: 'order', never: { below: 10 }, action: 'alert' },
+        ],
+        gates: [{ metric: 'revenue', betterThan: { relative: 1 }, weight: 0.2 }],
+        slices: ['country', 'sdk'],
+        checks: { sampleRatio: 'alert' },
+      }),
+    ).toEqual([])
+  })
+
+  it.each([
+    [{ guards: [{ metric: 'error_rate', action: 'revert' }] }, 'guards[0]: must have worseThan'],
+    [{ guards: [{ metric: 'error_rate', never: {}, action: 'revert' }] }, 'guards[0].never: must have either'],
+    [{ guards: [{ metric: 'error_rate', never: { below: 0.1 }, action: 'revert' }] }, 'is the good side of error_rate'],
+    [{ guards: [{ metric: 'error_rate', never: { above: 5 }, action: 'revert' }] }, 'must be a rate between 0 and 1'],
+    [
+      { metrics: [revenue], guards: [{ metric: 'revenue', never: { below: 5 }, action: 'pause' }] },
+      'grows while users',
+    ],
+    [{ metrics: [revenue], gates: [{ metric: 'revenue' }] }, 'gates[0]: must have noWorseThan'],
+    [{ metrics: [revenue], gates: [{ metric: 'revenue', betterThan: { relative: 0.9 } }] }, 'must be at least 1'],
+    [{ gates: [{ metric: 'error_rate', betterThan: { relative: 1.1 } }] }, 'must be at most 1'],
+    [{ gates: [{ metric: 'latency_p99', betterThan: { relative: 1 } }] }, 'is not for latency_p99'],
+    [{ gates: [{ metric: 'error_rate', noWorseThan: { relative: 1.5 }, weight: 1 }] }, 'it needs betterThan'],
+    [{ metrics: [refunds], guards: [{ metric: 'refunds', worseThan: { relative: 0.9 }, action: 'pause' }] }, 'above 1'],
+    [
+      { metrics: [external], guards: [{ metric: 'queue-depth', worseThan: { absolute: 0.1 }, action: 'pause' }] },
+      'not for',
+    ],
+    [{ guards: [{ metric: 'error_rate_6xx', worseThan: { relative: 2 }, action: 'pause' }] }, 'there is no metric'],
+    [{ metrics: [{ key: 'throughput', kind: 'external' }] }, '"throughput" is built in'],
+    [{ metrics: [{ key: 'x', kind: 'median', event: 'e' }] }, 'must have kind conversion'],
+    [{ slices: ['country', 'country'] }, 'slices[1]: "country" is a slice twice'],
+  ])('tells what is wrong with %j', (file, message) => {
+    expect(faults(file).join('\n')).toContain(message)
+  })
+
+  it.each([revenue, refunds, rate, external])('writes a metric as it was read: %j', (metric) => {
+    const parsed = parseMetric(metric)
+    expect(parsed.ok).toBe(true)
+    if (parsed.ok) expect(parseMetric(toMetricFile(parsed.definition))).toEqual(parsed)
   })
 })

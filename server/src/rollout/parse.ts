@@ -1,8 +1,19 @@
 import type { Issue } from '@pipit/shared/base'
 import { nearest, type Rule, type Variant, validateCondition, validateRules } from '@pipit/shared/rules'
 import type { z } from 'zod'
-import { checkMetricKey, checkRollout } from './check.ts'
-import type { CohortDefinition, MetricDefinition, RolloutDefinition, Stage } from './definition.ts'
+import { checkRollout } from './check.ts'
+import { checkMetricKey } from './check-metrics.ts'
+import type {
+  CheckAction,
+  CheckName,
+  CohortDefinition,
+  Gate,
+  Guard,
+  Limit,
+  MetricDefinition,
+  RolloutDefinition,
+  Stage,
+} from './definition.ts'
 import { cohortSchema, metricSchema, type RolloutInput, rolloutSchema } from './schema.ts'
 import { parseBy } from './wording.ts'
 
@@ -59,8 +70,30 @@ export function parseMetric(input: unknown): ParseResult<MetricDefinition> {
   return issues.length === 0 ? { ok: true, definition } : { ok: false, issues }
 }
 
-function metricOf({ window, description, ...rest }: z.infer<typeof metricSchema>): MetricDefinition {
-  return { ...rest, windowMs: window ?? 7 * 86_400_000, ...(description === undefined ? {} : { description }) }
+const defaultWindowMs = 7 * 86_400_000
+
+function metricOf(input: z.infer<typeof metricSchema>): MetricDefinition {
+  const { key, description, better } = input
+  const base = { key, better: better ?? 'higher', ...(description === undefined ? {} : { description }) }
+  if (input.kind === 'external') return { ...base, kind: 'external' }
+  const windowMs = input.window ?? defaultWindowMs
+  if (input.kind === 'conversion') return { ...base, kind: input.kind, event: input.event, windowMs }
+  const cap = input.cap === undefined ? {} : { cap: input.cap }
+  if (input.kind === 'ratio') {
+    return { ...base, kind: 'ratio', numerator: input.numerator, denominator: input.denominator, windowMs, ...cap }
+  }
+  return { ...base, kind: input.kind, event: input.event, windowMs, ...cap }
+}
+
+/** Missing or doubtful evidence keeps a stage from advancing; evidence that cannot be trusted stops the rollout until a person looks. */
+const defaultChecks: { readonly [K in CheckName]: CheckAction } = {
+  sampleRatio: 'pause',
+  missingReports: 'pause',
+  bothArms: 'pause',
+  tooFewUnits: 'hold',
+  staleEvidence: 'hold',
+  noData: 'hold',
+  sharedIncident: 'hold',
 }
 
 function complete(input: RolloutInput): RolloutDefinition {
@@ -71,19 +104,16 @@ function complete(input: RolloutInput): RolloutDefinition {
     variants: (input.variants ?? [{ name: 'stable' }, { name: 'canary' }]) as readonly Variant[],
     rules: (input.rules ?? []) as unknown as readonly Rule[],
     stages: input.stages.map(completeStage),
-    guards: (input.guards ?? []).map(({ weight, ...guard }) => ({
-      ...guard,
-      worseThan: marginOf(guard.worseThan),
-      null: guard.null ?? 'stable',
-      ...(weight === undefined ? {} : { weight }),
-    })),
-    gates: (input.gates ?? []).map((gate) => ({ metric: gate.metric, noWorseThan: marginOf(gate.noWorseThan) })),
+    guards: (input.guards ?? []).map(guardOf),
+    gates: (input.gates ?? []).map(gateOf),
     metrics: (input.metrics ?? []).map(metricOf),
     revertTo: input.revertTo ?? 'zero',
     onInconclusive: input.onInconclusive ?? 'pause',
     breaker: input.breaker ?? true,
     ...(input.deadman === undefined ? {} : { deadmanMs: input.deadman }),
     unitSample: input.unitSample ?? 1,
+    slices: input.slices ?? [],
+    checks: { ...defaultChecks, ...present(input.checks ?? {}) },
     analysis: {
       tickMs: input.analysis?.tick ?? 5000,
       alpha: input.analysis?.alpha ?? 0.01,
@@ -94,10 +124,37 @@ function complete(input: RolloutInput): RolloutDefinition {
   }
 }
 
-const marginOf = ({ relative, absolute }: { relative?: number | undefined; absolute?: number | undefined }) => ({
-  ...(relative === undefined ? {} : { relative }),
-  ...(absolute === undefined ? {} : { absolute }),
-})
+/** Optional fields as they are in a definition: absent instead of `undefined`. */
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
+function present<T extends object>(fields: T): Present<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Present<T>
+}
+
+type GuardInput = NonNullable<RolloutInput['guards']>[number]
+type GateInput = NonNullable<RolloutInput['gates']>[number]
+
+function guardOf({ metric, action, null: null_, worseThan, never, weight }: GuardInput): Guard {
+  return {
+    metric,
+    ...(worseThan === undefined ? {} : { worseThan: present(worseThan) }),
+    ...(never === undefined ? {} : { never: limitOf(never) }),
+    action,
+    null: null_ ?? 'stable',
+    ...(weight === undefined ? {} : { weight }),
+  }
+}
+
+/** The schema lets exactly one side through. */
+const limitOf = ({ above, below }: NonNullable<GuardInput['never']>): Limit =>
+  above === undefined ? { below: below ?? 0 } : { above }
+
+function gateOf({ metric, noWorseThan, betterThan, weight }: GateInput): Gate {
+  return {
+    metric,
+    ...(noWorseThan === undefined ? {} : { noWorseThan: present(noWorseThan) }),
+    ...present({ betterThan, weight }),
+  }
+}
 
 function completeStage(stage: RolloutInput['stages'][number]): Stage {
   const holdMs = stage.hold ?? 0

@@ -67,7 +67,8 @@ describe('projectRuleset', () => {
   })
 
   it('names the events of metrics of the environment that a guard or gate refers to, and no others', () => {
-    const metric = (key: string) => ({ key, kind: 'conversion', event: `${key}-event`, windowMs: 1000 }) as const
+    const metric = (key: string) =>
+      ({ key, kind: 'conversion', better: 'higher', event: `${key}-event`, windowMs: 1000 }) as const
     const file = {
       metrics: [{ key: 'purchase', kind: 'conversion', event: 'purchase-event' }],
       guards: [{ metric: 'purchase', worseThan: { relative: 0.9 }, action: 'pause' }],

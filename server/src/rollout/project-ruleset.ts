@@ -1,5 +1,6 @@
 import type { Ruleset, RulesetCohort, RulesetRollout } from '@pipit/shared/rules'
 import type { CohortDefinition, MetricDefinition, RolloutDefinition } from './definition.ts'
+import { eventSums } from './metric.ts'
 import type { RolloutState } from './state.ts'
 import { progressOf } from './view.ts'
 
@@ -61,6 +62,7 @@ function projectRollout(
     ...(Object.keys(progress.overrides).length > 0 ? { overrides: progress.overrides } : {}),
     ...(progress.thresholds.ms.length > 0 ? { thresholds: progress.thresholds } : {}),
     ...(events.length > 0 ? { events } : {}),
+    ...(definition.slices.length > 0 ? { slices: definition.slices } : {}),
     ...(definition.unitSample < 1 ? { unitSample: definition.unitSample } : {}),
     ...(definition.deadmanMs === undefined ? {} : { deadmanMs: definition.deadmanMs }),
     ...(definition.breaker ? {} : { breaker: false }),
@@ -83,5 +85,11 @@ export function comparedMetrics(
 }
 
 function eventsOf(definition: RolloutDefinition, environment: readonly MetricDefinition[]): readonly string[] {
-  return [...new Set(comparedMetrics(definition, environment).map((metric) => metric.event))]
+  return [
+    ...new Set(
+      comparedMetrics(definition, environment)
+        .flatMap(eventSums)
+        .map(({ event }) => event),
+    ),
+  ]
 }

@@ -72,27 +72,94 @@ const margin = z
     example: { relative: 1.5 },
   })
 
+const limit = z
+  .strictObject({ above: z.number().optional(), below: z.number().optional() })
+  .refine(({ above, below }) => (above === undefined) !== (below === undefined), 'must have either above or below')
+  .meta({
+    id: 'Limit',
+    description:
+      'A bound without a comparison: a rate (0 to 1), milliseconds for latencies, the unit of the metric otherwise',
+    example: { above: 0.05 },
+  })
+
 const guard = z
   .strictObject({
     metric: z.string().min(1).max(64),
-    worseThan: margin,
+    worseThan: margin.optional(),
+    never: limit.optional(),
     action: z.enum(['revert', 'pause', 'alert']),
     null: z.enum(['stable', 'margin']).optional(),
     weight: z.number().positive().max(1000).optional(),
   })
   .meta({ id: 'Guard' })
 
-const gate = z.strictObject({ metric: z.string().min(1).max(64), noWorseThan: margin }).meta({ id: 'Gate' })
-
-export const metricSchema = z
+const gate = z
   .strictObject({
-    key: key('metric'),
-    kind: z.enum(['conversion'], { error: 'must be "conversion", the only kind of metric this version compares' }),
-    event: z.string().min(1).max(128),
-    window: duration.optional(),
-    description: z.string().max(2000).optional(),
+    metric: z.string().min(1).max(64),
+    noWorseThan: margin.optional(),
+    betterThan: z
+      .strictObject({ relative: z.number().positive().max(1000) })
+      .optional()
+      .meta({ description: 'The ratio to stable that the canary must be shown to be better than; 1: better at all' }),
+    weight: z.number().positive().max(1000).optional(),
   })
-  .meta({ id: 'MetricInput', example: { key: 'purchase', kind: 'conversion', event: 'purchase' } })
+  .meta({ id: 'Gate' })
+
+const event = z.string().min(1).max(128)
+const metricFields = {
+  key: key('metric'),
+  description: z.string().max(2000).optional(),
+  better: z
+    .enum(['higher', 'lower'])
+    .optional()
+    .meta({ description: 'Which way is good; higher unless said otherwise' }),
+}
+const cap = z.number().positive().optional().meta({
+  description: 'The most one unit adds in a stage, alike in both arms: keeps a few large values from drowning the rest',
+})
+const eventSum = z.strictObject({ event, of: z.enum(['value', 'count']) }).meta({ id: 'EventSum' })
+
+const metricFault = 'must have kind conversion, sum, count, mean, ratio or external'
+
+/** Schemas of the kinds of metric with changes to the fields that all have. */
+function metricKinds<F extends z.ZodRawShape>(fields: F) {
+  const windowed = { ...fields, window: duration.optional() }
+  return z.discriminatedUnion(
+    'kind',
+    [
+      z.strictObject({ ...windowed, kind: z.literal('conversion'), event }),
+      z.strictObject({ ...windowed, kind: z.enum(['sum', 'count', 'mean']), event, cap }),
+      z.strictObject({ ...windowed, kind: z.literal('ratio'), numerator: eventSum, denominator: eventSum, cap }),
+      z.strictObject({ ...fields, kind: z.literal('external') }),
+    ],
+    { error: metricFault },
+  )
+}
+
+export const metricSchema = metricKinds(metricFields).meta({
+  id: 'MetricInput',
+  example: { key: 'purchase', kind: 'conversion', event: 'purchase' },
+})
+
+/** A metric that is named by its address: the key may be left out, the version it replaces may be told. */
+export const metricPutSchema = metricKinds({
+  ...metricFields,
+  key: metricFields.key.optional(),
+  version: z.number().int().min(1).optional(),
+}).meta({ id: 'MetricPut', description: 'The whole metric: what is left out goes back to its default' })
+
+const checkAction = z.enum(['revert', 'pause', 'hold', 'alert']).optional()
+const checks = z
+  .strictObject({
+    sampleRatio: checkAction,
+    missingReports: checkAction,
+    bothArms: checkAction,
+    tooFewUnits: checkAction,
+    staleEvidence: checkAction,
+    noData: checkAction,
+    sharedIncident: checkAction,
+  })
+  .meta({ id: 'Checks', description: 'What each check on the evidence does when it fails' })
 
 const variant = z
   .strictObject({ name, share: z.number().positive().max(1e6).optional(), payload: json.optional() })
@@ -124,6 +191,8 @@ export const rolloutSchema = z
     breaker: z.boolean().optional(),
     deadman: duration.optional(),
     unitSample: z.number().gt(0).max(1).optional(),
+    slices: z.array(z.string().min(1).max(64)).max(4).optional(),
+    checks: checks.optional(),
     analysis: analysis.optional(),
   })
   .meta({ id: 'RolloutInput' })

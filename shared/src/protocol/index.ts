@@ -8,6 +8,7 @@ export type {
   ExposureCell,
   Hello,
   OutcomeCell,
+  OutcomeKind,
   PatchMessage,
   Ping,
   Pong,
@@ -19,6 +20,6 @@ export type {
   WireError,
   WireErrorCode,
 } from './messages.ts'
-export { closeCodes, protocolVersion, wireErrorCodes, wireLimits } from './messages.ts'
+export { closeCodes, outcomeKinds, protocolVersion, wireErrorCodes, wireLimits } from './messages.ts'
 export { encodeMessage, type Parsed, parseSdkMessage, parseServerMessage } from './parse.ts'
 export { applyPatch, diffRulesets } from './patch.ts'

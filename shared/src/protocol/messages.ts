@@ -50,6 +50,10 @@ export interface Applied {
   readonly version: number
 }
 
+/** What kind of failure an outcome was, where the application says so: a response of class 4xx or 5xx, its own fault, another service's. */
+export const outcomeKinds = ['4xx', '5xx', 'application', 'dependency'] as const
+export type OutcomeKind = (typeof outcomeKinds)[number]
+
 /**
  * Outcomes of one (rollout, epoch, variant, stratum) since the last report, already added up.
  * `buckets` is a flat table: for each user bucket with any outcome a row of `columns` numbers
@@ -69,6 +73,13 @@ export interface OutcomeCell {
   readonly buckets: readonly number[]
   /** Latency sketch of the timed outcomes (see shared/sketch), absent when none carried a latency. */
   readonly latency?: string
+  /** Failures by kind: flat pairs `[bucket, failed]`, each bucket once; failures without a kind are in none. */
+  readonly kinds?: { readonly [K in OutcomeKind]?: readonly number[] }
+  /**
+   * The same outcomes by the value of each of the rollout's `slices`: sums over buckets `[n, failed, timed, over_0 … over_k]`. At most
+   * `wireLimits.sliceValues` values of an attribute; the rest is under `(other)`.
+   */
+  readonly slices?: { readonly [attribute: string]: { readonly [value: string]: readonly number[] } }
 }
 
 /** Units seen for the first time by this instance under one (rollout, epoch, variant, stratum): 64-bit hashes, 16 hex digits each. */
@@ -79,6 +90,8 @@ export interface ExposureCell {
   readonly stratum: string
   readonly reason: string
   readonly units: readonly string[]
+  /** Values of the rollout's `slices` that these units have in common: units of other values are in cells of their own. */
+  readonly slice?: { readonly [attribute: string]: string }
 }
 
 /** Something a unit did. `ageMs`: how long before the report was sent. */
@@ -177,4 +190,8 @@ export const wireLimits = {
   events: 5000,
   breakers: 256,
   labels: 16,
+  slices: 4,
+  sliceValues: 16,
+  /** Characters of a slice's value; longer ones are cut. */
+  sliceValueLength: 64,
 } as const

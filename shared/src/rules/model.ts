@@ -80,6 +80,8 @@ export interface RulesetRollout {
   readonly thresholds?: Thresholds
   /** Names of the events that a metric of this rollout counts: only these are worth sending. */
   readonly events?: readonly string[]
+  /** Attributes by whose values outcomes and exposures are counted apart as well; at most four. */
+  readonly slices?: readonly string[]
   /** Share of units (by unit hash) whose exposures and events are reported, 0 < s ≤ 1; 1 when absent. */
   readonly unitSample?: number
   /** Without contact for this long an SDK serves stable. */

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { metricSchema, parseMetric } from '../../rollout/index.ts'
+import { metricPutSchema, metricSchema, parseMetric } from '../../rollout/index.ts'
 import { actorOf } from '../access.ts'
 import type { AppDeps, AppEnv } from '../context.ts'
 import { HttpProblem, invalid } from '../problem.ts'
@@ -18,14 +18,10 @@ import {
   query,
   settled,
   tellFaults,
-  versionField,
 } from '../routing.ts'
 import { metricViewSchema } from '../view-schemas.ts'
 import { metricView } from '../views.ts'
 
-const putSchema = metricSchema
-  .extend({ key: metricSchema.shape.key.optional(), version: versionField })
-  .meta({ id: 'MetricPut', description: 'The whole metric: what is left out goes back to its default' })
 const json = (schema: z.ZodType) => ({ required: true, content: { 'application/json': { schema } } })
 
 export function metricRoutes(deps: AppDeps, guards: Guards) {
@@ -58,7 +54,7 @@ export function metricRoutes(deps: AppDeps, guards: Guards) {
     path: '/metrics/{key}',
     summary: 'Replaces a metric',
     middleware: guards.write('editor', { required: true }),
-    request: { params: keyParam, query: query({}), body: json(putSchema) },
+    request: { params: keyParam, query: query({}), body: json(metricPutSchema) },
     responses: answers(metricViewSchema, 'The metric'),
   })
   const remove = createRoute({
@@ -117,7 +113,7 @@ export function metricRoutes(deps: AppDeps, guards: Guards) {
       put,
       async (c) => {
         const { key } = c.req.valid('param')
-        const { version: given, ...file } = (await c.req.json()) as z.infer<typeof putSchema>
+        const { version: given, ...file } = (await c.req.json()) as z.infer<typeof metricPutSchema>
         const version = namedVersion(c, given)
         const parsed = parseMetric({ key, ...file })
         if (!parsed.ok) throw invalid(parsed.issues)
