@@ -55,11 +55,12 @@ function addedCounts(metric: PlannedMetric, tick: Tick): Counts {
 export function foldTick(definition: RolloutDefinition, state: JudgeState, tick: Tick): JudgeState {
   const plan = planMetrics(definition)
   let memory = memoryOf(state)
-  if (tick.epoch > memory.epoch) memory = enterEpoch(memory, tick, definition, plan)
+  if (tick.epoch > memory.epoch) memory = enterEpoch(memory, tick, plan)
   const late = tick.epoch < memory.epoch
   const both = tick.canary.n + tick.canary.exposed > 0 && tick.stable.n + tick.stable.exposed > 0
   if (!late && both && !memory.comparing) memory = enterComparison(memory, plan)
   const warm = (tick.tick - memory.epochStart) * definition.analysis.tickMs >= definition.analysis.warmupMs
+  if (!late && warm && !memory.marginsFixed) memory = fixMargins(memory, definition, plan, tick)
   const metrics: { [key: string]: MetricMemory } = {}
   for (const metric of plan) {
     metrics[metric.key] = foldMetric(metricMemory(memory, metric), metric, tick, memory, warm && !late)
@@ -67,7 +68,7 @@ export function foldTick(definition: RolloutDefinition, state: JudgeState, tick:
   return late ? { ...memory, metrics } : foldEpoch({ ...memory, metrics }, tick)
 }
 
-function enterEpoch(memory: Memory, tick: Tick, definition: RolloutDefinition, plan: readonly PlannedMetric[]): Memory {
+function enterEpoch(memory: Memory, tick: Tick, plan: readonly PlannedMetric[]): Memory {
   const entered = tick.epoch
   const { tripped: _over, ...kept } = memory
   const metrics: { [key: string]: MetricMemory } = {}
@@ -87,7 +88,7 @@ function enterEpoch(memory: Memory, tick: Tick, definition: RolloutDefinition, p
     ...kept,
     epoch: entered,
     epochStart: tick.tick,
-    metrics: withMargins(metrics, definition, plan, tick),
+    metrics,
     ...newEpoch,
   }
 }
@@ -101,21 +102,21 @@ function addTraffic(a: Traffic, b: Traffic): Traffic {
   }
 }
 
-/** Margins are fixed when the stage begins, from what was known before it. */
-function withMargins(
-  metrics: { readonly [key: string]: MetricMemory },
-  definition: RolloutDefinition,
-  plan: readonly PlannedMetric[],
-  tick: Tick,
-): { readonly [key: string]: MetricMemory } {
+/**
+ * Margins are fixed when a stage's warm-up ends, from what came before: earlier stages, and the warm-up itself, which the stage's test leaves
+ * out. So they do not depend on what they judge, and the first stage has one that its traffic can show.
+ */
+function fixMargins(memory: Memory, definition: RolloutDefinition, plan: readonly PlannedMetric[], tick: Tick): Memory {
+  const fixed = { ...memory, marginsFixed: true }
   const stage = definition.stages[tick.stage ?? 0]
-  if (stage === undefined || stage.weight <= 0 || stage.weight >= 100) return metrics
-  return Object.fromEntries(
-    plan.map((metric) => {
-      const memory = metrics[metric.key] as MetricMemory
-      return [metric.key, { ...memory, stageMargin: stageMargin(metric, memory.before, stage, definition.analysis) }]
-    }),
-  )
+  if (stage === undefined || stage.weight <= 0 || stage.weight >= 100) return fixed
+  const metrics = { ...memory.metrics }
+  for (const metric of plan) {
+    const own = metricMemory(memory, metric)
+    const known = addTraffic(own.before, own.current)
+    metrics[metric.key] = { ...own, stageMargin: stageMargin(metric, known, stage, definition.analysis) }
+  }
+  return { ...fixed, metrics }
 }
 
 function enterComparison(memory: Memory, plan: readonly PlannedMetric[]): Memory {

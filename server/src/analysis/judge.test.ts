@@ -255,7 +255,10 @@ describe('the verdict', () => {
     ],
     [
       'equal conversions, but too few to show it',
-      { ticks: 40, canary: sells(1), stable: sells(1), file: purchase('pause') },
+      {
+        ...{ ticks: 40, canary: sells(1), stable: sells(1) },
+        file: { ...purchase('pause'), gates: [{ metric: 'purchase', noWorseThan: { relative: 0.9 } }] },
+      },
       'hold',
       'Holding: purchase conversion is not yet shown to be within 0.9 times stable (evidence 1:1 of 40:1).',
     ],

@@ -40,6 +40,8 @@ export interface Memory extends JudgeState {
   /** Epochs in which both arms had users, in order: the segments of the harm processes. */
   readonly segments: readonly number[]
   readonly comparing: boolean
+  /** The margins of the stage have been set: its warm-up is over. */
+  readonly marginsFixed: boolean
   readonly metrics: { readonly [key: string]: MetricMemory }
   /** This epoch: randomised units and outcomes by arm. */
   readonly units: { readonly canary: number; readonly stable: number }
@@ -56,6 +58,7 @@ export const noTraffic: Traffic = { total: 0, bad: 0, scaledBad: 0, ticks: 0 }
 export const newEpoch = {
   epochTicks: 0,
   comparing: false,
+  marginsFixed: false,
   units: { canary: 0, stable: 0 },
   outcomes: { canary: 0, stable: 0 },
   reporting: newReporting,

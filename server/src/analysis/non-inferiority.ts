@@ -185,10 +185,10 @@ export function stageMargin(
   return { margin: { ...margin, relative: metric.down ? 1 / feasible : feasible }, monitorOnly: false }
 }
 
-/** Whether an equal canary's expected evidence reaches what is needed with something to spare. */
+/** Whether an equal canary's expected evidence is that of a margin `feasibleErrors` standard errors wide: δ²I/2. */
 function latencyFeasible(metric: PlannedMetric, traffic: Traffic, n1: number, n0: number, p: number): boolean {
   const above = Math.min((traffic.scaledBad + 0.5) / (traffic.total + 1), p)
   const quantileRate = Math.max(p, (1 - (metric.limits?.quantile ?? 0.99)) / 10)
   const expected = logLine({ n1, x1: n1 * above, n0, x0: n0 * quantileRate }, { p1: above, p0: quantileRate }, 1)
-  return expected >= logShown + 1
+  return expected >= feasibleErrors ** 2 / 2
 }
