@@ -119,3 +119,27 @@ export function temper(log: number, factor: number, degrees: number): number {
   const y = log / factor
   return y > 0 && Number.isFinite(degrees) ? 0.5 * degrees * Math.log1p((2 * y) / degrees) : y
 }
+
+/** Over-dispersion of one arm by itself: how much more the rates of its user buckets differ than independent requests would. */
+export function dispersionOfArm(n: ArrayLike<number>, x: ArrayLike<number>): Dispersion {
+  const size = n.length
+  const total = sum(n)
+  const rate = sum(x) / Math.max(total, 1)
+  const model = total * rate * (1 - rate)
+  if (size < 2 || !(model > 0)) return none
+  let squares = 0
+  let fourths = 0
+  let weights = 0
+  for (let b = 0; b < size; b++) {
+    const residual = (x[b] as number) - rate * (n[b] as number)
+    squares += residual * residual
+    fourths += residual ** 4
+    weights += (n[b] as number) ** 2
+  }
+  const factor = ((size / (size - 1)) * squares) / model
+  if (factor <= 1 + gate * Math.sqrt((2 * weights) / (total * total))) return none
+  return {
+    factor,
+    degrees: fourths > 0 ? Math.max((3 * squares * squares) / fourths - 1, 1) : Number.POSITIVE_INFINITY,
+  }
+}

@@ -11,6 +11,9 @@ export interface Counts {
   readonly x0: number
 }
 
+/** What did not happen, where `x` counts what did. */
+export const successes = ({ n1, x1, n0, x0 }: Counts): Counts => ({ n1, x1: n1 - x1, n0, x0: n0 - x0 })
+
 export interface Rates {
   readonly p1: number
   readonly p0: number

@@ -39,7 +39,10 @@ export function alwaysValidHalfWidth(standardError: number, alpha: number, tight
   return Math.sqrt((information + rho) * (Math.log((information + rho) / rho) + a)) / information
 }
 
-/** A ratio with its always-valid 95 % interval. */
+/** Intervals that people are shown miss the truth at any look in at most 1 of 100 rollouts. */
+export const displayAlpha = 0.01
+
+/** A ratio with its always-valid 99 % interval. */
 export function ratioInterval(
   sums: RatioSums,
   dispersion: number,
@@ -47,6 +50,6 @@ export function ratioInterval(
 ): { readonly estimate: number; readonly low: number; readonly high: number } | undefined {
   const found = ratioOf(sums, dispersion)
   if (found === undefined || !(found.variance > 0)) return undefined
-  const width = alwaysValidHalfWidth(Math.sqrt(found.variance + armNoise * armNoise), 0.05, tightestInformation)
+  const width = alwaysValidHalfWidth(Math.sqrt(found.variance + armNoise * armNoise), displayAlpha, tightestInformation)
   return { estimate: found.ratio, low: found.ratio * Math.exp(-width), high: found.ratio * Math.exp(width) }
 }

@@ -60,7 +60,11 @@ export interface HarmProcess {
 export type HarmNull =
   | { readonly kind: 'stable' }
   | { readonly kind: 'ratio'; readonly theta: number }
+  /** The ratio is one of what does not happen: successes, where failures are counted. */
+  | { readonly kind: 'complement'; readonly theta: number }
   | { readonly kind: 'difference'; readonly delta: number }
+  /** The canary alone against a fixed rate. */
+  | { readonly kind: 'limit'; readonly rate: number }
 
 export interface HarmSettings {
   /** True where less is worse (conversions). */
@@ -136,6 +140,7 @@ function open(process: HarmProcess, planned: number): HarmProcess {
 
 function logOne(counts: Counts, q: number, psi: number, null_: HarmNull): number {
   const { n1, x1, n0, x0 } = counts
+  if (null_.kind === 'limit') return logAbove(n1, x1, null_.rate, psi)
   if (null_.kind === 'stable') return logHarmEvalue(n1, x1, n0, x0, q, psi)
   if (n1 === 0 || n0 === 0) return 0
   const share = n1 / (n1 + n0)
@@ -146,9 +151,23 @@ function logOne(counts: Counts, q: number, psi: number, null_: HarmNull): number
     return outside ? logLine(counts, { p1: canary, p0: stable }, null_.theta) : 0
   }
   const { stable, canary } = alternativeRates(q, share, psi)
+  if (null_.kind === 'complement') {
+    const others = { n1, x1: n1 - x1, n0, x0: n0 - x0 }
+    const outside = 1 - canary < null_.theta * (1 - stable)
+    return outside ? logLine(others, { p1: 1 - canary, p0: 1 - stable }, null_.theta) : 0
+  }
   return canary - stable > null_.delta && stable > 0
     ? logDifferenceLine(counts, { p1: canary, p0: stable }, null_.delta)
     : 0
+}
+
+/**
+ * Log e-value of "x of n are bad at odds ψ times those of `rate`" against "at most `rate`": a binomial likelihood ratio, whose expectation is
+ * at most 1 for any mixture of rates below.
+ */
+function logAbove(n: number, x: number, rate: number, psi: number): number {
+  const above = (psi * rate) / (1 - rate + psi * rate)
+  return x * Math.log(above / rate) + (n - x) * Math.log((1 - above) / (1 - rate))
 }
 
 /**

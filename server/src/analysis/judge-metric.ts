@@ -1,160 +1,146 @@
 import type { Stage } from '../rollout/definition.ts'
-import { type Dispersion, dispersion, type Segment } from './dispersion.ts'
-import { ratioInterval } from './estimate.ts'
-import type { BucketTable, EpochBuckets } from './evidence.ts'
-import { logEvidence } from './harm-process.ts'
-import type { ArmFigures, JudgeInput, MetricJudgement } from './judgement.ts'
+import { logSumExp } from './e-value.ts'
+import type { JudgeInput, MetricJudgement } from './judgement.ts'
 import { type Memory, type MetricMemory, metricMemory } from './memory.ts'
-import { logShown, lookAtStage, stageEvidence } from './non-inferiority.ts'
-import { type PlannedMetric, planMetrics } from './plan.ts'
+import { logShown, type ShownBy } from './non-inferiority.ts'
+import { isCounted, isValued, type PlannedMetric, planMetrics } from './plan.ts'
 import { metricSentence } from './sentences.ts'
+import { judgeCounted } from './tests/judge-counted.ts'
+import { judgeObserved } from './tests/judge-observed.ts'
+import { judgeValued } from './tests/judge-valued.ts'
 
 export interface JudgedMetric {
   readonly planned: PlannedMetric
   readonly found: MetricJudgement
   /** The practical gates of a harm verdict hold: enough bad events of enough users, and a difference worth acting on. */
   readonly proven: boolean
+  readonly cause: 'harm' | 'limit'
   /** The memory with what this look latched. */
   readonly memory: MetricMemory
 }
 
-const none: Dispersion = { factor: 1, degrees: Number.POSITIVE_INFINITY }
-/** Gates of STATISTICS 3.6: they can only make false reverts rarer. */
-const gates = { badEvents: 3, users: 3, ratioUp: 1.1, ratioDown: 0.97, difference: 0.0005 } as const
+/** What a look at one metric has to go by. */
+export interface MetricLook {
+  readonly planned: PlannedMetric
+  readonly input: JudgeInput
+  readonly memory: Memory
+  readonly own: MetricMemory
+  readonly stage: Stage
+  /** Both arms have users in this stage, by its weight. */
+  readonly comparing: boolean
+  readonly warm: boolean
+}
+
+/** What the tests of a kind of metric find; what the kind has no test for is absent. */
+export interface Findings {
+  readonly canary: MetricJudgement['canary']
+  readonly stable: MetricJudgement['stable']
+  readonly ratio?: MetricJudgement['ratio']
+  /** log e of harm against stable, and of being beyond the limit. */
+  readonly harm?: number
+  readonly limit?: Pick<NonNullable<MetricJudgement['limit']>, 'canary' | 'logEvidence' | 'isShared'>
+  readonly dispersion: number
+  readonly degrees: number
+  readonly within?: {
+    readonly margin: NonNullable<MetricJudgement['nonInferiority']>['margin']
+    readonly logEvidence: number
+    readonly shown: ShownBy | undefined
+    readonly monitorOnly: boolean
+  }
+  readonly better?: number
+  readonly proven: boolean
+  readonly memory: MetricMemory
+}
 
 /** Every metric that a guard or gate names, judged on the evidence of the run and of the stage. */
 export function judgeMetrics(input: JudgeInput, memory: Memory, stage: Stage): readonly JudgedMetric[] {
-  return planMetrics(input.definition).map((planned) => judgeMetric(planned, input, memory, stage))
+  const comparing = input.stage.weight > 0 && input.stage.weight < 100
+  const warm = input.stage.elapsedMs >= input.definition.analysis.warmupMs
+  return planMetrics(input.definition).map((planned) =>
+    judgeMetric({ planned, input, memory, own: metricMemory(memory, planned), stage, comparing, warm }),
+  )
 }
 
-function judgeMetric(planned: PlannedMetric, input: JudgeInput, memory: Memory, stage: Stage): JudgedMetric {
-  const { armNoise: configured, maxMargin: _, ...times } = input.definition.analysis
-  const own = metricMemory(memory, planned)
-  // A unit converts once: nothing correlates, and no instance is behind it (STATISTICS 4.2).
-  const armNoise = planned.kind === 'conversion' ? 0 : configured
-  const spread = spreads(planned, input.buckets, memory.segments)
-  const logHarm = Math.min(...own.harm.map((process) => logEvidence(process, planned.down, armNoise, spread)))
-  const whole = memory.segments.length === 0 ? none : spread(0)
-  const inStage = memory.comparing ? spread(memory.segments.length - 1) : none
-  const comparing = input.stage.weight > 0 && input.stage.weight < 100
-  const { margin, monitorOnly } = own.stageMargin
-  const warm = input.stage.elapsedMs >= times.warmupMs
-  const looked =
-    comparing && warm
-      ? lookAtStage(own.stage, planned, margin, inStage, armNoise, {
-          elapsedMs: input.stage.elapsedMs,
-          maxHoldMs: stage.maxHoldMs,
-        })
-      : own.stage
-  const ratio = ratioInterval(own.ratio, whole.factor, armNoise)
+function judgeMetric(look: MetricLook): JudgedMetric {
+  const { planned, input, comparing } = look
+  const findings = findingsOf(look)
+  const { within, better } = findings
+  const blocks = planned.margin !== undefined && (planned.gated || planned.guard?.action !== 'alert')
   const found: Omit<MetricJudgement, 'sentence'> = {
     metric: planned.key,
     kind: planned.kind,
-    ...(planned.guard === undefined
+    better: planned.higherIsBetter ? 'higher' : 'lower',
+    ...guardPart(planned, input.dismissed),
+    canary: findings.canary,
+    stable: findings.stable,
+    ...(findings.ratio === undefined ? {} : { ratio: findings.ratio }),
+    logHarm: harmOf(planned, findings),
+    ...limitPart(planned, findings),
+    ...(planned.goal === undefined || !comparing || better === undefined
       ? {}
-      : {
-          guard: {
-            action: planned.guard.action,
-            weight: planned.weight,
-            dismissed: input.dismissed.includes(planned.key),
-          },
-        }),
-    canary: figures(own.totals.n1, own.totals.x1),
-    stable: figures(own.totals.n0, own.totals.x0),
-    ...(ratio === undefined ? {} : { ratio }),
-    logHarm,
-    dispersion: whole.factor,
-    ...(Number.isFinite(whole.degrees) ? { degreesOfFreedom: whole.degrees } : {}),
-    ...(comparing && (planned.gated || planned.guard?.action !== 'alert')
-      ? {
-          nonInferiority: {
-            margin,
-            logEvidence: stageEvidence(looked, margin, inStage, armNoise),
-            needed: logShown,
-            passed: looked.shown !== undefined,
-            ...(looked.shown === undefined ? {} : { by: looked.shown }),
-            monitorOnly,
-          },
-        }
-      : {}),
+      : { superiority: superiorityOf(planned.goal, better, input.definition.analysis.alpha) }),
+    dispersion: findings.dispersion,
+    ...(Number.isFinite(findings.degrees) ? { degreesOfFreedom: findings.degrees } : {}),
+    ...(comparing && blocks && within !== undefined ? { nonInferiority: nonInferiorityOf(within) } : {}),
   }
   return {
     planned,
     found: { ...found, sentence: metricSentence(planned, found) },
-    proven: isProven(planned, own, input.buckets, memory.segments, ratio?.estimate),
-    memory: { ...own, stage: looked },
+    proven: findings.proven,
+    cause: causeOf(planned, findings),
+    memory: findings.memory,
   }
 }
 
-function figures(n: number, x: number): ArmFigures {
-  return n > 0 ? { n, x, rate: x / n } : { n, x }
+function findingsOf(look: MetricLook): Findings {
+  const { kind } = look.planned
+  if (isCounted(kind)) return judgeCounted(look)
+  return isValued(kind) ? judgeValued(look) : judgeObserved(look)
 }
 
-/** Over-dispersion from a comparison epoch of the run until now, computed once each. */
-function spreads(
-  planned: PlannedMetric,
-  buckets: readonly EpochBuckets[],
-  segments: readonly number[],
-): (segment: number) => Dispersion {
-  if (planned.kind === 'conversion') return () => none
-  const tables = segments.map((epoch) => buckets.find((entry) => entry.epoch === epoch))
-  const known = new Map<number, Dispersion>()
-  return (segment) => {
-    let found = known.get(segment)
-    if (found === undefined) {
-      const span = tables.slice(segment).flatMap((entry) => (entry === undefined ? [] : segmentOf(planned, entry)))
-      found = span.length === 0 ? none : dispersion(span)
-      known.set(segment, found)
-    }
-    return found
+function guardPart(
+  { guard, weight, key }: PlannedMetric,
+  dismissed: readonly string[],
+): Pick<MetricJudgement, 'guard'> {
+  if (guard === undefined) return {}
+  return { guard: { action: guard.action, weight, dismissed: dismissed.includes(key) } }
+}
+
+function limitPart({ never }: PlannedMetric, { limit }: Findings): Pick<MetricJudgement, 'limit'> {
+  if (never === undefined || limit === undefined) return {}
+  return { limit: never.above === undefined ? { below: never.below, ...limit } : { above: never.above, ...limit } }
+}
+
+/** What speaks more against the canary: the comparison, or its own limit. */
+function causeOf({ guard }: PlannedMetric, { harm = 0, limit }: Findings): JudgedMetric['cause'] {
+  return limit !== undefined && (guard?.worseThan === undefined || limit.logEvidence > harm) ? 'limit' : 'harm'
+}
+
+/** A guard with both a comparison and a limit gives half of its weight to each. */
+function harmOf({ guard }: PlannedMetric, { harm = 0, limit }: Findings): number {
+  if (limit === undefined) return harm
+  if (guard?.worseThan === undefined) return limit.logEvidence
+  return logSumExp([harm, limit.logEvidence]) - Math.LN2
+}
+
+/** Goals and guards share one error budget: a claim "better" needs 1/(α·w). */
+function superiorityOf(
+  goal: NonNullable<PlannedMetric['goal']>,
+  logEvidence: number,
+  alpha: number,
+): NonNullable<MetricJudgement['superiority']> {
+  const needed = Math.log(1 / (alpha * goal.weight))
+  return { relative: goal.relative, logEvidence, needed, passed: logEvidence >= needed }
+}
+
+function nonInferiorityOf(within: NonNullable<Findings['within']>): NonNullable<MetricJudgement['nonInferiority']> {
+  const { shown } = within
+  return {
+    margin: within.margin,
+    logEvidence: within.logEvidence,
+    needed: logShown,
+    passed: shown !== undefined,
+    ...(shown === undefined ? {} : { by: shown }),
+    monitorOnly: within.monitorOnly,
   }
-}
-
-function segmentOf(planned: PlannedMetric, entry: EpochBuckets): Segment[] {
-  const canary = column(planned, entry.canary)
-  const stable = column(planned, entry.stable)
-  if (canary === undefined || stable === undefined) return []
-  return [{ n1: canary.n, x1: canary.x, n0: stable.n, x0: stable.x }]
-}
-
-function column(
-  planned: PlannedMetric,
-  table: BucketTable,
-): { readonly n: Float64Array; readonly x: Float64Array } | undefined {
-  if (planned.kind === 'error_rate') return { n: table.n, x: table.failed }
-  const over = planned.limits === undefined ? undefined : table.over[planned.limits.at]
-  return over === undefined ? undefined : { n: table.timed, x: over }
-}
-
-/**
- * STATISTICS 3.6 (a) to (c). For a conversion, fewer events are the harm: there the same number of events is asked of stable, and users and
- * events are the same thing.
- */
-function isProven(
-  planned: PlannedMetric,
-  { totals }: MetricMemory,
-  buckets: readonly EpochBuckets[],
-  segments: readonly number[],
-  ratio: number | undefined,
-): boolean {
-  const { n1, x1, n0, x0 } = totals
-  if (n1 === 0 || n0 === 0) return false
-  const difference = Math.abs(x1 / n1 - x0 / n0)
-  const estimate = ratio ?? (x0 === 0 ? Number.POSITIVE_INFINITY : x1 / n1 / (x0 / n0))
-  if (planned.kind === 'conversion') return x0 >= gates.badEvents && estimate <= gates.ratioDown
-  if (x1 < gates.badEvents || estimate < gates.ratioUp) return false
-  if (planned.kind === 'error_rate' && difference < gates.difference) return false
-  return distinctUsers(planned, buckets, segments) >= gates.users
-}
-
-/** User buckets with a bad canary event; independent of time, so that one user's storm is one. */
-function distinctUsers(planned: PlannedMetric, buckets: readonly EpochBuckets[], segments: readonly number[]): number {
-  const seen = new Set<number>()
-  for (const entry of buckets) {
-    if (!segments.includes(entry.epoch)) continue
-    column(planned, entry.canary)?.x.forEach((bad, bucket) => {
-      if (bad > 0) seen.add(bucket)
-    })
-  }
-  return seen.size
 }

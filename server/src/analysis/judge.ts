@@ -4,9 +4,19 @@ import { logSumExp } from './e-value.ts'
 import { checkHealth } from './health.ts'
 import { type JudgedMetric, judgeMetrics } from './judge-metric.ts'
 import type { JudgeInput, Judgement, MetricJudgement, VerdictReason } from './judgement.ts'
-import { type Memory, memoryOf, newEpoch } from './memory.ts'
-import { newStageTest } from './non-inferiority.ts'
-import { capitalised, harmSentence, marginText, oddsText, span, title, whole } from './sentences.ts'
+import { leaveStage, type Memory, memoryOf, newEpoch } from './memory.ts'
+import {
+  betterText,
+  capitalised,
+  harmSentence,
+  limitSentence,
+  limitText,
+  marginText,
+  oddsText,
+  span,
+  title,
+  whole,
+} from './sentences.ts'
 
 /** Evidence of harm at which a stage is held although nothing is shown yet. */
 const logHold = Math.log(10)
@@ -56,7 +66,7 @@ interface Verdict {
 /** The memory as it will be when the first tick of a new epoch comes: nothing is shown there yet. */
 function emptyStage(memory: Memory, epoch: number): Memory {
   const { tripped: _before, ...kept } = memory
-  const metrics = Object.entries(memory.metrics).map(([key, metric]) => [key, { ...metric, stage: newStageTest }])
+  const metrics = Object.entries(memory.metrics).map(([key, own]) => [key, leaveStage(own, memory.comparing)])
   return { ...kept, ...newEpoch, epoch, metrics: Object.fromEntries(metrics) }
 }
 
@@ -76,11 +86,15 @@ interface Combined {
 
 /** log Σ wᵢMᵢ over the guards that act (STATISTICS 3.6): one error budget for the whole rollout. */
 function combine(judged: readonly JudgedMetric[], definition: RolloutDefinition): Combined {
-  const acting = judged.filter(({ planned, found }) => planned.weight > 0 && found.guard?.dismissed !== true)
+  const acting = judged.filter(isActing)
   const log =
     acting.length === 0 ? 0 : logSumExp(acting.map(({ planned, found }) => Math.log(planned.weight) + found.logHarm))
   return { log, needed: logNeeded(definition) }
 }
+
+/** Has a part of the error budget and may spend it: not dismissed, and not beyond a limit that stable is beyond as well. */
+const isActing = ({ planned, found, cause }: JudgedMetric): boolean =>
+  planned.weight > 0 && found.guard?.dismissed !== true && !(cause === 'limit' && found.limit?.isShared === true)
 
 function harmVerdict(
   judged: readonly JudgedMetric[],
@@ -89,7 +103,7 @@ function harmVerdict(
 ): Verdict | undefined {
   if (harm.log < harm.needed) return undefined
   const ranked = judged
-    .filter(({ planned, found }) => planned.weight > 0 && found.guard?.dismissed !== true)
+    .filter(isActing)
     .map((metric) => ({ ...metric, share: Math.log(metric.planned.weight) + metric.found.logHarm }))
     .sort((a, b) => b.share - a.share)
   const proven = ranked.filter((metric) => metric.proven)
@@ -99,10 +113,14 @@ function harmVerdict(
   // is an e-process as well.
   const log = worst === ranked[0] ? harm.log : logSumExp(proven.map(({ share }) => share))
   if (log < harm.needed) return undefined
-  const sentence = harmSentence(worst.planned, worst.found, log, definition)
+  const { limit } = worst.found
+  const sentence =
+    worst.cause === 'limit' && limit !== undefined
+      ? limitSentence(worst.planned, limit, log, definition)
+      : harmSentence(worst.planned, worst.found, log, definition)
   const reasons = ranked
     .filter(({ share }) => share >= 0)
-    .map(({ planned, found }): VerdictReason => ({ code: 'harm', metric: planned.key, sentence: found.sentence }))
+    .map(({ planned, found, cause }): VerdictReason => ({ code: cause, metric: planned.key, sentence: found.sentence }))
   return { label: worst.planned.guard?.action === 'pause' ? 'pause' : 'revert', sentence, reasons }
 }
 
@@ -161,7 +179,26 @@ function evidenceMissing(
       code: 'warm-up',
       sentence: `the first ${span(definition.analysis.warmupMs)} of a stage are its warm-up.`,
     })
-  return [...missing, ...judged.flatMap(notShown)]
+  return [...missing, ...judged.flatMap(sharedLimit), ...judged.flatMap(notShown), ...judged.flatMap(notBetter)]
+}
+
+/** Both arms are beyond a guard's limit: not the canary's doing, and no time to go on. */
+function sharedLimit({ planned, found, cause }: JudgedMetric): VerdictReason[] {
+  if (cause !== 'limit' || found.limit?.isShared !== true || found.guard?.dismissed === true) return []
+  if (found.limit.logEvidence < logHold) return []
+  const sentence = `${title(planned)} is beyond its limit (${limitText(planned)}) on stable as well as on the canary: an incident that both share, not the canary's doing; advances wait.`
+  return [{ code: 'shared-incident', metric: planned.key, sentence }]
+}
+
+function notBetter({ planned, found }: JudgedMetric): VerdictReason[] {
+  const goal = found.superiority
+  if (goal === undefined || goal.passed) return []
+  const why =
+    found.canary.n === 0 || found.stable.n === 0
+      ? 'nobody has reported it'
+      : `evidence ${oddsText(goal.logEvidence)} of ${oddsText(goal.needed)}`
+  const sentence = `${title(planned)} is not yet shown to be ${betterText(goal.relative)} (${why}).`
+  return [{ code: 'not-better', metric: planned.key, sentence }]
 }
 
 function notShown({ planned, found }: JudgedMetric): VerdictReason[] {
@@ -235,7 +272,7 @@ function inconclusive(
   const reasons = [reason, ...missing]
   if (definition.onInconclusive === 'revert')
     return { label: 'revert', sentence: capitalised(reason.sentence), reasons }
-  const undecidedOnly = missing.every(({ code }) => code === 'not-shown')
+  const undecidedOnly = missing.every(({ code }) => code === 'not-shown' || code === 'not-better')
   if (definition.onInconclusive === 'advance' && undecidedOnly && logHarm < Math.log(2) && judged.every(farFromHarm)) {
     return { label: 'advance', sentence: `Advancing although undecided, as the plan says: ${reason.sentence}`, reasons }
   }
@@ -246,5 +283,5 @@ function inconclusive(
 function farFromHarm({ planned, found }: JudgedMetric): boolean {
   const relative = found.nonInferiority?.margin.relative
   if (relative === undefined || found.ratio === undefined) return found.nonInferiority?.passed !== false
-  return planned.down ? found.ratio.low > relative * relative : found.ratio.high < relative * relative
+  return planned.higherIsBetter ? found.ratio.low > relative * relative : found.ratio.high < relative * relative
 }

@@ -1,4 +1,5 @@
 import type { RolloutDefinition } from '../rollout/definition.ts'
+import type { MetricKind } from '../rollout/metric.ts'
 import type { VerdictLabel } from '../rollout/state.ts'
 import type { EpochBuckets, ExposedBy } from './evidence.ts'
 
@@ -39,9 +40,9 @@ export interface JudgeState {
 }
 
 export interface ArmFigures {
-  /** Requests, or units at risk, behind the figure. */
+  /** What is behind the figure: requests, units at risk; for values exposed units or what they are divided by; figures observed. */
   readonly n: number
-  /** Bad requests, exceedances, or conversions. */
+  /** Bad requests, exceedances, or conversions; for values and observed figures their sum. */
   readonly x: number
   /** x / n; absent when n is 0. */
   readonly rate?: number
@@ -50,7 +51,8 @@ export interface ArmFigures {
 /** What the judge found for one metric. Logs are natural. */
 export interface MetricJudgement {
   readonly metric: string
-  readonly kind: 'error_rate' | 'latency' | 'conversion'
+  readonly kind: MetricKind
+  readonly better: 'higher' | 'lower'
   /** Where the metric guards: its action and its part of the error budget. */
   readonly guard?: {
     readonly action: 'revert' | 'pause' | 'alert'
@@ -60,10 +62,27 @@ export interface MetricJudgement {
   /** All randomised evidence of this run. */
   readonly canary: ArmFigures
   readonly stable: ArmFigures
-  /** Mantel-Haenszel ratio over (epoch × tick) and its always-valid interval; absent while it cannot be had. */
+  /** Ratio of canary to stable (Mantel-Haenszel over epoch × tick for events) and its always-valid 99 % interval; absent while it cannot be had. */
   readonly ratio?: { readonly estimate: number; readonly low: number; readonly high: number }
-  /** Log of the harm e-process M_i (STATISTICS 3.3). */
+  /** Log of the harm e-process M_i (STATISTICS 3.3): of the comparison, of the limit, or half of each where the guard has both. */
   readonly logHarm: number
+  /** A guard's bound without a comparison, over all canary outcomes, randomised or not. */
+  readonly limit?: {
+    readonly above?: number
+    readonly below?: number
+    readonly canary: ArmFigures
+    /** log M of "the canary is beyond it". */
+    readonly logEvidence: number
+    /** Stable is beyond it as well, in this stage. */
+    readonly isShared: boolean
+  }
+  /** "Better than stable", in this stage, for a gate that asks for it. */
+  readonly superiority?: {
+    readonly relative: number
+    readonly logEvidence: number
+    readonly needed: number
+    readonly passed: boolean
+  }
   /** Over-dispersion and its degrees of freedom over the whole run; 1 and undefined when not in use. */
   readonly dispersion: number
   readonly degreesOfFreedom?: number
@@ -86,6 +105,8 @@ export interface MetricJudgement {
 export interface VerdictReason {
   readonly code:
     | 'harm'
+    | 'limit'
+    | 'shared-incident'
     | 'circuit-breaker'
     | 'local-breakers'
     | 'sample-ratio'
@@ -96,6 +117,7 @@ export interface VerdictReason {
     | 'too-few-units'
     | 'no-data'
     | 'not-shown'
+    | 'not-better'
     | 'harm-suspected'
     | 'all-shown'
     | 'no-comparison'

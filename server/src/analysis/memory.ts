@@ -4,16 +4,20 @@ import { noRatio, type RatioSums } from './estimate.ts'
 import { type HarmProcess, newHarmProcess } from './harm-process.ts'
 import type { JudgeState } from './judgement.ts'
 import { newStageTest, type StageMargin, type StageTest, type Traffic } from './non-inferiority.ts'
-import { comparisonStages, type PlannedMetric } from './plan.ts'
+import { comparisonStages, isValued, type PlannedMetric } from './plan.ts'
 import { newReporting, type Reporting } from './reporting.ts'
+import { enterLimitEpoch, type LimitMemory, limitRate, newLimit } from './tests/limit.ts'
+import { endObservedStage, newObserved, type ObservedMemory } from './tests/observed.ts'
+import { newSuperiority, type SuperiorityTest } from './tests/superiority.ts'
+import { endValuedStage, newValued, type ValuedMemory } from './tests/valued.ts'
 
 /** Version of the judge: grows when the same evidence could give another verdict. */
-export const judgeVersion = 'pipit-1'
+export const judgeVersion = 'pipit-2'
 
 /** What is remembered of one metric over a run. Plain JSON. */
 export interface MetricMemory {
   /** What was asked of it: where an edit asks something else, what was learned for the old question does not count for the new. */
-  readonly asked: { readonly nulls: string; readonly margin: string }
+  readonly asked: { readonly nulls: string; readonly margin: string; readonly goal: string; readonly never: string }
   /** One process for each null; the smaller counts. */
   readonly harm: readonly HarmProcess[]
   readonly ratio: RatioSums
@@ -24,6 +28,12 @@ export interface MetricMemory {
   /** All earlier stages together, and what this stage adds to them when it ends. */
   readonly before: Traffic
   readonly current: Traffic
+  /** "Better than stable", in this stage. */
+  readonly superiority: SuperiorityTest
+  /** The canary alone against a fixed rate, where a guard names one. */
+  readonly limit?: LimitMemory
+  readonly valued?: ValuedMemory
+  readonly observed?: ObservedMemory
   /** Conversions: units of this epoch that have not converted yet. */
   readonly risk: { readonly canary: number; readonly stable: number }
 }
@@ -84,30 +94,77 @@ export function memoryOf(state: JudgeState): Memory {
 }
 
 /**
- * The memory of a metric. A guard or gate that was added while the rollout runs begins with nothing; one whose null or margin was edited
- * begins that test anew, a new margin as it is written until the next stage.
+ * The memory of a metric. A guard or gate that was added while the rollout runs begins with nothing; one whose null, margin, goal or limit
+ * was edited begins that test anew, a new margin as it is written until the next stage.
  */
 export function metricMemory(memory: Memory, metric: PlannedMetric): MetricMemory {
-  const asked = { nulls: JSON.stringify(metric.nulls), margin: JSON.stringify(metric.margin) }
-  const harm = (): HarmProcess[] => metric.nulls.map(() => newHarmProcess(metric.down, memory.segments.length - 1))
-  const stage = { stage: newStageTest, stageMargin: { margin: metric.margin, monitorOnly: false } }
   const known = memory.metrics[metric.key]
-  if (known === undefined) {
-    return {
-      asked,
-      harm: harm(),
-      ratio: noRatio,
-      totals: { n1: 0, x1: 0, n0: 0, x0: 0 },
-      ...stage,
-      before: noTraffic,
-      current: noTraffic,
-      risk: { canary: 0, stable: 0 },
-    }
-  }
+  const asked = askedOf(metric)
+  if (known === undefined) return newMemory(memory, metric, asked)
+  if (known.asked === asked) return known
+  const same = (field: keyof MetricMemory['asked']): boolean => known.asked[field] === asked[field]
+  if (same('nulls') && same('margin') && same('goal') && same('never')) return known
+  const fresh = newMemory(memory, metric, asked)
+  const { limit: _, ...kept } = known
+  const limit = same('never') ? known.limit : fresh.limit
   return {
-    ...known,
+    ...kept,
     asked,
-    ...(known.asked.nulls === asked.nulls ? {} : { harm: harm() }),
-    ...(known.asked.margin === asked.margin ? {} : stage),
+    ...(limit === undefined ? {} : { limit }),
+    ...(same('nulls') ? {} : { harm: fresh.harm }),
+    ...(same('margin') ? {} : { stage: fresh.stage, stageMargin: fresh.stageMargin }),
+    ...(same('goal') ? {} : { superiority: fresh.superiority }),
+    ...(known.valued === undefined || (same('nulls') && same('margin') && same('never')) ? {} : { valued: newValued }),
+    ...(known.observed === undefined || (same('nulls') && same('margin') && same('never'))
+      ? {}
+      : { observed: newObserved }),
+  }
+}
+
+const askedBy = new WeakMap<PlannedMetric, MetricMemory['asked']>()
+
+function askedOf(metric: PlannedMetric): MetricMemory['asked'] {
+  let asked = askedBy.get(metric)
+  if (asked === undefined) {
+    asked = {
+      nulls: JSON.stringify([metric.nulls, metric.guard?.null]),
+      margin: JSON.stringify(metric.margin ?? {}),
+      goal: JSON.stringify(metric.goal?.relative ?? 0),
+      never: JSON.stringify(metric.never ?? {}),
+    }
+    askedBy.set(metric, asked)
+  }
+  return asked
+}
+
+function newMemory(memory: Memory, metric: PlannedMetric, asked: MetricMemory['asked']): MetricMemory {
+  const rate = limitRate(metric)
+  return {
+    asked,
+    harm: metric.nulls.map(() => newHarmProcess(metric.down, memory.segments.length - 1)),
+    ratio: noRatio,
+    totals: { n1: 0, x1: 0, n0: 0, x0: 0 },
+    stage: newStageTest,
+    stageMargin: { margin: metric.margin ?? {}, monitorOnly: false },
+    superiority: newSuperiority,
+    ...(rate === undefined ? {} : { limit: newLimit(rate) }),
+    ...(isValued(metric.kind) ? { valued: newValued } : {}),
+    ...(metric.kind === 'external' ? { observed: newObserved } : {}),
+    before: noTraffic,
+    current: noTraffic,
+    risk: { canary: 0, stable: 0 },
+  }
+}
+
+/** A metric's memory when its stage is over: what the stage has shown is gone, what speaks for harm stays. */
+export function leaveStage(own: MetricMemory, comparing: boolean): MetricMemory {
+  return {
+    ...own,
+    stage: newStageTest,
+    superiority: newSuperiority,
+    ...(own.limit === undefined ? {} : { limit: enterLimitEpoch(own.limit) }),
+    // Only a stage that was compared has evidence to keep.
+    ...(own.valued === undefined || !comparing ? {} : { valued: endValuedStage(own.valued) }),
+    ...(own.observed === undefined || !comparing ? {} : { observed: endObservedStage(own.observed) }),
   }
 }

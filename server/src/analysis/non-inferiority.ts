@@ -9,6 +9,7 @@ import {
   prefixRate,
   scoreDifference,
   scoreRatio,
+  successes,
 } from './e-value.ts'
 import type { PlannedMetric } from './plan.ts'
 
@@ -17,7 +18,7 @@ export const logShown = Math.log(40)
 /** z at 1.5 % for the first final look and at 1 % for the second (scipy's `ndtri`). */
 export const finalZ = [2.1700903775845606, 2.3263478740408408] as const
 /** z_.985 + z_.98: a margin this many standard errors wide is passed by 98 % of equal canaries (STATISTICS 5.3). */
-const feasibleErrors = 4.3
+export const feasibleErrors = 4.3
 
 export type ShownBy = 'sequential' | 'first-final-look' | 'second-final-look'
 
@@ -65,7 +66,7 @@ export function addStageTick(test: StageTest, metric: PlannedMetric, tick: Stage
   if (counts.n1 > 0 && counts.n0 > 0) {
     if (metric.kind === 'latency') logRatio += scaledStep(test, metric, tested, q)
     else {
-      if (margin.relative !== undefined) logRatio += logWithinRatio(counts, q, margin.relative)
+      if (margin.relative !== undefined) logRatio += ratioStep(metric, counts, q, margin.relative)
       if (margin.absolute !== undefined) logDifference += logWithinDifference(counts, q, margin.absolute)
     }
   }
@@ -84,6 +85,13 @@ export function addStageTick(test: StageTest, metric: PlannedMetric, tick: Stage
       x0: test.counts.x0 + tested.x0,
     },
   }
+}
+
+/** The ratio of a success rate is one of successes, although failures are counted. */
+function ratioStep(metric: PlannedMetric, counts: Counts, q: number, theta: number): number {
+  return metric.kind === 'success_rate'
+    ? logWithinRatio(successes(counts), 1 - q, theta)
+    : logWithinRatio(counts, q, theta)
 }
 
 /**
@@ -111,12 +119,14 @@ function finalLook(test: StageTest, metric: PlannedMetric, margin: Margin, sprea
   if (counts.n1 === 0 || counts.n0 === 0) return false
   if (metric.kind === 'latency') return scoreRatio(counts, 1) / root < -z
   const { relative, absolute } = margin
-  if (
-    relative !== undefined &&
-    (metric.down ? scoreRatio(counts, relative) / root > z : scoreRatio(counts, relative) / root < -z)
-  )
-    return true
+  if (relative !== undefined && ratioScore(metric, counts, relative) / root > z) return true
   return absolute !== undefined && scoreDifference(counts, absolute) / root < -z
+}
+
+/** Score statistic of the margin, above 0 on the good side of it. */
+function ratioScore(metric: PlannedMetric, counts: Counts, theta: number): number {
+  if (metric.kind === 'success_rate') return scoreRatio(successes(counts), theta)
+  return metric.higherIsBetter ? scoreRatio(counts, theta) : -scoreRatio(counts, theta)
 }
 
 /** The test after this look: latched when shown; a final look is taken once each, at half of the longest hold and at its end. */
@@ -165,7 +175,7 @@ export function stageMargin(
   stage: { readonly weight: number; readonly maxHoldMs: number },
   settings: { readonly tickMs: number; readonly maxMargin: number },
 ): StageMargin {
-  const { margin } = metric
+  const margin = metric.margin ?? {}
   if (metric.gated || traffic.ticks < 3 || traffic.total === 0) return { margin, monitorOnly: false }
   const expected = (traffic.total / traffic.ticks) * (stage.maxHoldMs / 2 / settings.tickMs)
   const n1 = (expected * stage.weight) / 100
@@ -179,10 +189,19 @@ export function stageMargin(
   const absoluteHolds = margin.absolute !== undefined && margin.absolute >= feasibleErrors * absoluteError
   const { relative } = margin
   if (absoluteHolds || relative === undefined) return { margin, monitorOnly: !absoluteHolds }
+  if (metric.kind === 'success_rate')
+    return successMargin(margin, relative, (feasibleErrors * absoluteError) / (1 - p), p, settings.maxMargin)
   const wanted = metric.down ? 1 / relative : relative
   if (wanted >= feasible) return { margin, monitorOnly: false }
   if (feasible > settings.maxMargin) return { margin, monitorOnly: true }
   return { margin: { ...margin, relative: metric.down ? 1 / feasible : feasible }, monitorOnly: false }
+}
+
+/** `width`: what can be shown of the share of successes, relative to it; at most `maxMargin` times the failures. */
+function successMargin(margin: Margin, relative: number, width: number, p: number, maxMargin: number): StageMargin {
+  if (1 - relative >= width) return { margin, monitorOnly: false }
+  if (width > ((maxMargin - 1) * p) / (1 - p)) return { margin, monitorOnly: true }
+  return { margin: { ...margin, relative: 1 - width }, monitorOnly: false }
 }
 
 /** Whether an equal canary's expected evidence is that of a margin `feasibleErrors` standard errors wide: δ²I/2. */

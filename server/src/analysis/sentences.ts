@@ -1,6 +1,6 @@
 import type { RolloutDefinition } from '../rollout/definition.ts'
 import type { ArmFigures, MetricJudgement } from './judgement.ts'
-import type { PlannedMetric } from './plan.ts'
+import { isCounted, type PlannedMetric } from './plan.ts'
 
 const digits = (value: number, most: number): string => value.toLocaleString('en-US', { maximumFractionDigits: most })
 
@@ -28,17 +28,60 @@ export function span(ms: number): string {
   return ms < 172_800_000 ? `${digits(ms / 3_600_000, 1)} h` : `${digits(ms / 86_400_000, 1)} days`
 }
 
+type Named = Pick<PlannedMetric, 'key' | 'kind' | 'limits' | 'errorKind'>
+
 /** What a metric is called in a sentence. */
-export function title(metric: Pick<PlannedMetric, 'key' | 'kind' | 'limits'>): string {
-  if (metric.kind === 'error_rate') return 'error rate'
-  if (metric.limits !== undefined) return `p${digits(metric.limits.quantile * 100, 2)} latency`
-  return `${metric.key} conversion`
+export function title(metric: Named): string {
+  switch (metric.kind) {
+    case 'error_rate':
+      return metric.errorKind === undefined ? 'error rate' : `${metric.errorKind} error rate`
+    case 'success_rate':
+      return 'success rate'
+    case 'throughput':
+      return 'requests per user'
+    case 'latency':
+      return `p${digits((metric.limits?.quantile ?? 0) * 100, 2)} latency`
+    case 'conversion':
+      return `${metric.key} conversion`
+    case 'sum':
+    case 'count':
+      return `${metric.key} per user`
+    case 'mean':
+    case 'ratio':
+    case 'external':
+      return metric.key
+  }
 }
 
-function armText(metric: Pick<PlannedMetric, 'kind'>, arm: ArmFigures): string {
+/** A figure of a metric, as it is read out: `2.1 %`, `49.9`, `800 ms`. */
+export function figureText({ kind }: Pick<PlannedMetric, 'kind'>, value: number): string {
+  if (kind === 'latency') return `${digits(value, 0)} ms`
+  return isRate(kind) ? percent(value) : digits(value, Math.abs(value) < 10 ? 3 : 1)
+}
+
+const isRate = (kind: PlannedMetric['kind']): boolean => isCounted(kind)
+
+function behind(kind: PlannedMetric['kind'], n: number): string {
+  switch (kind) {
+    case 'conversion':
+    case 'sum':
+    case 'count':
+    case 'throughput':
+      return `${whole(n)} users`
+    case 'mean':
+    case 'ratio':
+      return digits(n, 0)
+    case 'external':
+      return `${whole(n)} observations`
+    default:
+      return `${whole(n)} requests`
+  }
+}
+
+function armText({ kind }: Pick<PlannedMetric, 'kind'>, arm: ArmFigures): string {
   if (arm.rate === undefined) return 'nothing yet'
-  const of = metric.kind === 'conversion' ? 'users' : 'requests'
-  return `${percent(arm.rate)} of ${whole(arm.n)} ${of}`
+  const value = isRate(kind) ? percent(arm.rate) : figureText({ kind }, arm.rate)
+  return `${value} ${isRate(kind) ? 'of' : 'over'} ${behind(kind, arm.n)}`
 }
 
 const latencyWording = (metric: Pick<PlannedMetric, 'limits'>): string =>
@@ -51,9 +94,40 @@ export function comparison(metric: PlannedMetric, found: Pick<MetricJudgement, '
   const times =
     ratio === undefined
       ? ''
-      : ` (ratio ${digits(ratio.estimate, 2)}, 95 % always-valid interval ${digits(ratio.low, 2)}–${digits(ratio.high, 2)})`
+      : ` (ratio ${digits(ratio.estimate, 2)}, 99 % always-valid interval ${digits(ratio.low, 2)}–${digits(ratio.high, 2)})`
   return `${what} ${armText(metric, found.canary)} on the canary against ${armText(metric, found.stable)} on stable${times}`
 }
+
+/** A guard's bound: `never above 5 %`. */
+export function limitText(metric: PlannedMetric): string {
+  const { above, below } = metric.never ?? {}
+  if (above !== undefined) return `never above ${figureText(metric, above)}`
+  return below === undefined ? '' : `never below ${figureText(metric, below)}`
+}
+
+/** What the canary is at, where a bound is about it alone. */
+function limitFigure(metric: PlannedMetric, limit: NonNullable<MetricJudgement['limit']>): string {
+  const { canary } = limit
+  if (canary.rate === undefined) return 'nothing reported yet'
+  if (metric.kind === 'latency') {
+    const slower = `${percent(canary.rate)} of ${whole(canary.n)} canary requests took longer than ${figureText(metric, limit.above ?? 0)}`
+    return `${slower}, where p${digits((metric.limits?.quantile ?? 0) * 100, 2)} allows ${percent(1 - (metric.limits?.quantile ?? 0))}`
+  }
+  return `${title(metric)} ${armText(metric, canary)} on the canary, ${limitText(metric)}`
+}
+
+/** Why a canary beyond its own limit is taken back or stopped. */
+export function limitSentence(
+  metric: PlannedMetric,
+  limit: NonNullable<MetricJudgement['limit']>,
+  logHarm: number,
+  definition: RolloutDefinition,
+): string {
+  return `${capitalised(limitFigure(metric, limit))}: odds ${oddsText(logHarm)} against chance. ${falseAlarms(definition)}`
+}
+
+const falseAlarms = ({ analysis }: RolloutDefinition): string =>
+  `False alarms of this rule happen in at most 1 of ${whole(1 / analysis.alpha)} rollouts.`
 
 export function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
@@ -61,17 +135,39 @@ export function capitalised(text: string): string {
 
 /** One sentence per metric for the report. */
 export function metricSentence(metric: PlannedMetric, found: Omit<MetricJudgement, 'sentence'>): string {
-  const shown = found.nonInferiority
-  const margin = shown === undefined ? '' : marginText(metric, shown.margin)
-  const tail =
-    shown === undefined
-      ? ''
-      : shown.passed
-        ? ` Shown to be within ${margin}.`
-        : shown.monitorOnly
-          ? ` This stage has too little traffic to show it is within ${margin}; it is watched for harm only.`
-          : ` Not yet shown to be within ${margin}: evidence ${oddsText(shown.logEvidence)} of ${oddsText(shown.needed)}.`
-  return `${capitalised(comparison(metric, found))}; evidence of harm ${oddsText(found.logHarm)}.${tail}`
+  const isCompared = metric.margin !== undefined || metric.goal !== undefined || metric.never === undefined
+  const first = isCompared
+    ? `${capitalised(comparison(metric, found))}; evidence of harm ${oddsText(found.logHarm)}.`
+    : ''
+  return [first, limitPart(metric, found), withinPart(metric, found), betterPart(found)].filter(Boolean).join(' ')
+}
+
+function limitPart(metric: PlannedMetric, { limit }: Pick<MetricJudgement, 'limit'>): string {
+  return limit === undefined
+    ? ''
+    : `${capitalised(limitFigure(metric, limit))}; evidence that it is beyond ${oddsText(limit.logEvidence)}.`
+}
+
+function withinPart(metric: PlannedMetric, { nonInferiority: shown }: Pick<MetricJudgement, 'nonInferiority'>): string {
+  if (shown === undefined) return ''
+  const margin = marginText(metric, shown.margin)
+  if (shown.passed) return `Shown to be within ${margin}.`
+  return shown.monitorOnly
+    ? `This stage has too little traffic to show it is within ${margin}; it is watched for harm only.`
+    : `Not yet shown to be within ${margin}: evidence ${oddsText(shown.logEvidence)} of ${oddsText(shown.needed)}.`
+}
+
+function betterPart({ superiority }: Pick<MetricJudgement, 'superiority'>): string {
+  if (superiority === undefined) return ''
+  const goal = betterText(superiority.relative)
+  return superiority.passed
+    ? `Shown to be ${goal}.`
+    : `Not yet shown to be ${goal}: evidence ${oddsText(superiority.logEvidence)} of ${oddsText(superiority.needed)}.`
+}
+
+/** `better than stable`, `better than 1.05 times stable`. */
+export function betterText(relative: number): string {
+  return relative === 1 ? 'better than stable' : `better than ${digits(relative, 3)} times stable`
 }
 
 export function marginText(
@@ -91,6 +187,5 @@ export function harmSentence(
   logHarm: number,
   definition: RolloutDefinition,
 ): string {
-  const oneIn = whole(1 / definition.analysis.alpha)
-  return `${capitalised(comparison(metric, found))}: odds ${oddsText(logHarm)} against chance. False alarms of this rule happen in at most 1 of ${oneIn} rollouts.`
+  return `${capitalised(comparison(metric, found))}: odds ${oddsText(logHarm)} against chance. ${falseAlarms(definition)}`
 }

@@ -48,7 +48,7 @@ describe('the main paths', () => {
     ])
     const advance = history[2]
     expect(advance?.actor).toEqual({ kind: 'engine', name: 'pipit' })
-    expect(advance?.judgement).toMatchObject({ label: 'advance', judge: 'pipit-1', epoch: 1 })
+    expect(advance?.judgement).toMatchObject({ label: 'advance', judge: 'pipit-2', epoch: 1 })
     expect(bench.published.length).toBeGreaterThanOrEqual(3)
     expect(bench.notified.map(({ level }) => level)).toEqual(['info', 'info'])
   })

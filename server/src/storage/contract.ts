@@ -388,10 +388,10 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
     })
 
     it('keeps the memory of the judge, without the memory inside its last judgement', async () => {
-      await storage.judge.put({ rolloutId: 'r1', state: { judge: 'pipit-1', planned: 3 }, foldedTick: 9 })
+      await storage.judge.put({ rolloutId: 'r1', state: { judge: 'pipit-2', planned: 3 }, foldedTick: 9 })
       expect(await storage.judge.get('r1')).toEqual({
         rolloutId: 'r1',
-        state: { judge: 'pipit-1', planned: 3 },
+        state: { judge: 'pipit-2', planned: 3 },
         foldedTick: 9,
       })
       await storage.judge.delete('r1')
