@@ -92,7 +92,7 @@ function arrive(instance: string): Promise<unknown> {
   const report = { type: 'report', seq, outcomes: cells } as const
   return new Promise((resolve) => {
     setImmediate(() => {
-      resolve(ingest.submit('e', instance, report))
+      resolve(ingest.submit('e', { id: instance }, report))
     })
   })
 }

@@ -144,7 +144,7 @@ export async function traffic(
       })
       for (let i = 0; i < Math.ceil(arm.n / 10); i++) {
         const unit = (ids++).toString(16).padStart(16, '0')
-        await evidence.expose({ ...cell, runEpoch, variant, unit, at: bench.clock.now() }, [])
+        await evidence.expose({ ...cell, runEpoch, variant, unit, at: bench.clock.now() }, {})
       }
     }
   })

@@ -157,6 +157,7 @@ async function judgeNow(
     buckets: await stores.evidence.buckets(record.id, record.runEpoch),
     dismissed: Object.keys(dismissed).filter((metric) => (dismissed[metric]?.until ?? 0) > now),
     breakers: publisher.breakers(record.environment, record.key),
+    exposedBy: await stores.evidence.exposedBy(record.id, stage.epoch),
     now,
   })
 }

@@ -6,13 +6,21 @@ export interface IngestResult {
   readonly status: 'stored' | 'duplicate'
 }
 
+/** Who reports: what exposures and slices are told apart by. */
+export interface ReportingInstance {
+  readonly id: string
+  /** Name and version of its SDK, `pipit-node@1.2.0`. */
+  readonly sdk?: string
+  readonly labels?: { readonly [name: string]: string }
+}
+
 /** Takes reports; each is counted exactly once by (instance, seq). */
 export interface Ingest {
   /**
    * Resolves after the commit that made the report durable. Rejects only when storage failed: nothing was stored and the SDK may
    * repeat. A report of a wrong form never comes here (the protocol's validation answers it).
    */
-  submit(environment: string, instance: string, report: Report): Promise<IngestResult | WireError>
+  submit(environment: string, instance: ReportingInstance, report: Report): Promise<IngestResult | WireError>
   /** Counters since the start, for /metrics: reports, duplicates, outcomes, exposures, events, unknown rollouts, late, dropped by SDKs. */
   counters(): { readonly [name: string]: number }
   /** Waits for what is under way. */

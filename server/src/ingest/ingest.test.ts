@@ -10,7 +10,7 @@ import { createIngest } from './ingest.ts'
 
 const unit = (n: number): string => n.toString(16).padStart(16, '0')
 
-async function setup() {
+async function setup(file: object = {}) {
   const storage = openSqlite({ file: ':memory:' })
   const clock = createFakeClock()
   const parsed = parseRollout({
@@ -21,6 +21,7 @@ async function setup() {
     ],
     metrics: [{ key: 'purchase', kind: 'conversion', event: 'bought', window: '1h' }],
     guards: [{ metric: 'purchase', worseThan: { relative: 0.9 }, action: 'pause' }],
+    ...file,
   })
   if (!parsed.ok) throw new Error('wrong rollout')
   const progress = {
@@ -49,7 +50,7 @@ async function setup() {
   })
   const ingest = createIngest({ storage, clock })
   const submit = (report: Omit<Report, 'type'>, instance = 'instance-a') =>
-    ingest.submit('production', instance, { type: 'report', ...report })
+    ingest.submit('production', { id: instance }, { type: 'report', ...report })
   const totals = async () => await storage.evidence.totals('r1', 0)
   return { storage, clock, ingest, submit, totals }
 }
@@ -126,10 +127,10 @@ describe('ingest', () => {
     }
     const faulty = createIngest({ storage: broken, clock: createFakeClock() })
     const report = { type: 'report', seq: 1, outcomes: [cell(5)] } as const
-    await expect(faulty.submit('production', 'instance-a', report)).rejects.toThrow('disk full')
+    await expect(faulty.submit('production', { id: 'instance-a' }, report)).rejects.toThrow('disk full')
     expect(await sum(storage)).toBe(0)
     failing = false
-    expect(await faulty.submit('production', 'instance-a', report)).toEqual({ seq: 1, status: 'stored' })
+    expect(await faulty.submit('production', { id: 'instance-a' }, report)).toEqual({ seq: 1, status: 'stored' })
     expect(await sum(storage)).toBe(5)
     expect(await submit({ seq: 1 })).toMatchObject({ status: 'duplicate' })
     await ingest.stop()
@@ -222,7 +223,7 @@ describe('ingest', () => {
 
   it('refuses for good what belongs to no environment', async () => {
     const { ingest } = await setup()
-    expect(await ingest.submit('gone', 'instance-a', { type: 'report', seq: 1 })).toMatchObject({
+    expect(await ingest.submit('gone', { id: 'instance-a' }, { type: 'report', seq: 1 })).toMatchObject({
       type: 'error',
       code: 'bad-report',
       retry: false,
@@ -247,7 +248,9 @@ describe('ingest', () => {
         new Promise((resolve) => {
           // As a socket does it: each message in a callback of its own.
           setImmediate(() => {
-            resolve(ingest.submit('production', `instance-${i}`, { type: 'report', seq: 1, outcomes: [cell(1)] }))
+            resolve(
+              ingest.submit('production', { id: `instance-${i}` }, { type: 'report', seq: 1, outcomes: [cell(1)] }),
+            )
           })
         }),
     )
@@ -296,7 +299,7 @@ describe('ingest', () => {
     const ingest = createIngest({ storage: faulty, clock: createFakeClock() })
     const answers = await Promise.allSettled(
       [1, 13, 2].map((n) =>
-        ingest.submit('production', `instance-${n}`, { type: 'report', seq: 1, outcomes: [cell(n)] }),
+        ingest.submit('production', { id: `instance-${n}` }, { type: 'report', seq: 1, outcomes: [cell(n)] }),
       ),
     )
     expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
@@ -316,7 +319,7 @@ describe('ingest', () => {
     }
     const ingest = createIngest({ storage: full, clock: createFakeClock() })
     const answers = await Promise.allSettled(
-      ['a', 'b'].map((name) => ingest.submit('production', `instance-${name}`, { type: 'report', seq: 1 })),
+      ['a', 'b'].map((name) => ingest.submit('production', { id: `instance-${name}` }, { type: 'report', seq: 1 })),
     )
     expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
     expect(commits).toBe(1)
@@ -356,5 +359,82 @@ describe('ingest', () => {
     await submit({ seq: 1, events: [{ event: 'looked', unit: unit(1), ageMs: 0, id: 'look-1' }] })
     expect(await storage.evidence.hasPending('production')).toBe(false)
     expect(await storage.evidence.claimEvent('production', 'look-1', 1)).toBe(true)
+  })
+})
+
+describe('values and slices', () => {
+  const metrics = [
+    { key: 'revenue', kind: 'sum', event: 'bought', window: '1h', cap: 100 },
+    { key: 'order', kind: 'mean', event: 'bought', window: '1h' },
+    { key: 'clicks', kind: 'count', event: 'click', window: '1h' },
+    {
+      ...{ key: 'per-click', kind: 'ratio', window: '1h' },
+      numerator: { event: 'bought', of: 'value' },
+      denominator: { event: 'click', of: 'count' },
+    },
+  ]
+  const values = async () => {
+    const world = await setup({ metrics, guards: [], slices: ['country', 'region', 'sdk'] })
+    const table = async () => {
+      const [buckets] = await world.storage.evidence.buckets('r1', 2)
+      const total = (numbers: Float64Array) => numbers.reduce((all, one) => all + one, 0)
+      return Object.fromEntries(
+        Object.entries(buckets?.values ?? {}).map(([metric, { canary }]) => [
+          metric,
+          [total(canary.y), total(canary.d)],
+        ]),
+      )
+    }
+    return { ...world, table }
+  }
+  const event = (name: string, of: string, value?: number) => ({
+    ...{ event: name, unit: of, ageMs: 0 },
+    ...(value === undefined ? {} : { value }),
+  })
+
+  it('adds what users did to sums, counts, means and ratios, whether it comes before or after the exposure', async () => {
+    const { submit, table, ingest } = await values()
+    await submit({ seq: 1, events: [event('bought', unit(1), 70)] })
+    await submit({ seq: 2, exposures: [exposure([unit(1), unit(2)])] })
+    await submit({ seq: 3, events: [event('bought', unit(1), 50), event('click', unit(1)), event('click', unit(2))] })
+    expect(await table()).toEqual({
+      revenue: [100, 2],
+      order: [120, 2],
+      clicks: [2, 2],
+      'per-click': [120, 2],
+    })
+    expect(ingest.counters()).toMatchObject({ values_counted: 10, values_not_exposed: 3 })
+  })
+
+  it('leaves out of a sum what has no value, and counts that it did', async () => {
+    const { submit, table, ingest } = await values()
+    await submit({ seq: 1, exposures: [exposure([unit(1)])], events: [event('bought', unit(1))] })
+    expect(await table()).toMatchObject({ revenue: [0, 1], order: [0, 0] })
+    expect(ingest.counters()).toMatchObject({ values_missing: 3 })
+  })
+
+  it('takes the value of a slice from the user, else from a label of the instance, else from its SDK', async () => {
+    const { ingest, storage } = await values()
+    const from = { id: 'instance-a', sdk: 'pipit-node@1.2.0', labels: { region: 'eu', country: 'DE' } }
+    const outcome = cell(10, { slices: { country: { NZ: [4, 1, 4, 0], '(none)': [6, 0, 6, 0] } } })
+    const seen = { ...exposure([unit(1)]), slice: { country: 'NZ' } }
+    await ingest.submit('production', from, { type: 'report', seq: 1, outcomes: [outcome], exposures: [seen] })
+    const [tick] = await storage.evidence.ticks('r1', { fromEpoch: 0, after: -1, through: 1e12 })
+    const found = Object.entries(tick?.slices ?? {}).map(([attribute, of]) => [
+      attribute,
+      Object.fromEntries(Object.entries(of).map(([value, { canary }]) => [value, [canary.n, canary.failed]])),
+    ])
+    expect(Object.fromEntries(found)).toEqual({
+      country: { NZ: [4, 1], '(none)': [6, 0] },
+      region: { eu: [10, 0] },
+      sdk: { 'pipit-node@1.2.0': [10, 0] },
+    })
+    const one = { canary: 1, stable: 0 }
+    expect(await storage.evidence.exposedBy('r1', 2)).toEqual({
+      country: { NZ: one },
+      region: { eu: one },
+      sdk: { 'pipit-node@1.2.0': one },
+      instance: { 'instance-a': one },
+    })
   })
 })

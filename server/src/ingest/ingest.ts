@@ -2,7 +2,7 @@ import type { Clock } from '@pipit/shared/clock'
 import type { Report, WireError } from '@pipit/shared/protocol'
 import type { Storage, Stores } from '../storage/ports.ts'
 import { StorageError } from '../storage/storage-error.ts'
-import type { Ingest, IngestResult } from './api.ts'
+import type { Ingest, IngestResult, ReportingInstance } from './api.ts'
 import { foldReport, type Tally } from './fold-report.ts'
 import { reportWeight } from './report-weight.ts'
 import { createRolloutIndex } from './rollout-index.ts'
@@ -17,7 +17,7 @@ const keepMs = 7 * 86_400_000
 
 interface Waiting {
   readonly environment: string
-  readonly instance: string
+  readonly instance: ReportingInstance
   readonly report: Report
   readonly weight: number
   readonly resolve: (result: IngestResult | WireError) => void
@@ -103,7 +103,7 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop }: Inges
     tally: Tally,
   ): Promise<IngestResult | WireError> {
     // An instance is known only within its environment: another key cannot use up its sequence.
-    const name = `${environment}/${instance}`
+    const name = `${environment}/${instance.id}`
     if (report.seq <= (await stores.reports.lastSeq(name))) {
       tally.duplicates = (tally.duplicates ?? 0) + 1
       return { seq: report.seq, status: 'duplicate' }
@@ -118,7 +118,7 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop }: Inges
         seq: report.seq,
       }
     }
-    await foldReport(stores, environment, index, report, now, tally)
+    await foldReport({ stores, environment, instance, index, now, tally }, report)
     await stores.reports.setSeq(name, report.seq, now)
     return { seq: report.seq, status: 'stored' }
   }

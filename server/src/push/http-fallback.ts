@@ -52,7 +52,8 @@ export async function reportResponse(
   const breakers = message.breakers?.map((breaker) => breaker.rollout)
   hub.heard({ ...request, version: 0, ...(breakers === undefined ? {} : { breakers }) })
   try {
-    const result = await hub.ingest.submit(request.environment, request.instance, message)
+    const from = { id: request.instance, sdk: request.sdk.replace(/\/(?=[^/]*$)/, '@') }
+    const result = await hub.ingest.submit(request.environment, from, message)
     if (!('type' in result)) return { status: 200, body: encodeMessage({ type: 'ack', seq: result.seq }) }
     return { status: result.retry ? 503 : 400, body: encodeMessage(result) }
   } catch {

@@ -140,14 +140,14 @@ export function createSession(parts: SessionParts): Session {
   }
 
   function handleGreeted(message: Applied | Report, from: Hello): void {
-    if (message.type === 'report') return void store(message, from.instance)
+    if (message.type === 'report') return void store(message, from)
     if (message.version > newestSent)
       return badMessage(`version ${message.version} was never sent to this socket`, 'version')
     appliedVersion = message.version
     parts.applied(session, message)
   }
 
-  async function store(report: Report, instance: string): Promise<void> {
+  async function store(report: Report, { instance, sdk, labels }: Hello): Promise<void> {
     if (report.breakers !== undefined) breakers = report.breakers.map((breaker) => breaker.rollout)
     const unavailable = (message: string): Buffer =>
       messageFrame({ type: 'error', code: 'unavailable', message, retry: true, seq: report.seq })
@@ -157,7 +157,8 @@ export function createSession(parts: SessionParts): Session {
     }
     reportsInHand++
     try {
-      const result = await parts.ingest.submit(parts.environment, instance, report)
+      const from = { id: instance, sdk: `${sdk.name}@${sdk.version}`, ...(labels === undefined ? {} : { labels }) }
+      const result = await parts.ingest.submit(parts.environment, from, report)
       answer(messageFrame('type' in result ? result : { type: 'ack', seq: result.seq }))
     } catch (error) {
       parts.log.warn(`report ${report.seq} of ${instance} could not be stored: ${String(error)}`)

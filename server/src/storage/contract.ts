@@ -128,7 +128,7 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       await storage.evidence.addOutcomes(delta())
       await storage.evidence.expose(
         { rolloutId: 'r1', runEpoch: 1, epoch: 1, tick: 1, unit: unit(1), variant: 'canary', stratum: 'split', at: 1 },
-        ['m'],
+        { conversions: ['m'] },
       )
       await storage.judge.put({ rolloutId: 'r1', state: { judge: 'x' }, foldedTick: 1 })
       await storage.history.append({
@@ -320,15 +320,19 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       }
       const { evidence } = storage
       expect(await evidence.convert(bought)).toBe('not-exposed')
-      expect(await evidence.expose(seen, ['purchase'])).toBe('first')
-      expect(await evidence.expose(seen, ['purchase'])).toBe('repeated')
-      expect(await evidence.expose({ ...seen, variant: 'canary' }, ['purchase'])).toBe('conflict')
-      expect(await evidence.expose({ ...seen, epoch: 2, variant: 'canary', at: 100_000 }, ['purchase'])).toBe('first')
+      expect(await evidence.expose(seen, { conversions: ['purchase'] })).toBe('first')
+      expect(await evidence.expose(seen, { conversions: ['purchase'] })).toBe('repeated')
+      expect(await evidence.expose({ ...seen, variant: 'canary' }, { conversions: ['purchase'] })).toBe('conflict')
+      expect(
+        await evidence.expose({ ...seen, epoch: 2, variant: 'canary', at: 100_000 }, { conversions: ['purchase'] }),
+      ).toBe('first')
       expect(await evidence.convert({ ...bought, at: 50_000 })).toBe('not-exposed')
       expect(await evidence.convert({ ...bought, at: 5_000_000 })).toBe('outside-window')
       expect(await evidence.convert(bought)).toBe('counted')
       expect(await evidence.convert(bought)).toBe('repeated')
-      expect(await evidence.expose({ ...seen, epoch: 3, variant: 'canary' }, ['purchase'])).toBe('first')
+      expect(await evidence.expose({ ...seen, epoch: 3, variant: 'canary' }, { conversions: ['purchase'] })).toBe(
+        'first',
+      )
       const totals = await evidence.totals('r1', 1)
       expect(
         totals.map(({ epoch, variant, exposed, conversions }) => [epoch, variant, exposed, conversions.purchase]),
@@ -339,8 +343,85 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
         [3, 'canary', 1, undefined],
       ])
       // A new run begins anew.
-      expect(await evidence.expose({ ...seen, epoch: 4, runEpoch: 4 }, ['purchase'])).toBe('first')
+      expect(await evidence.expose({ ...seen, epoch: 4, runEpoch: 4 }, { conversions: ['purchase'] })).toBe('first')
       expect((await evidence.totals('r1', 4))[0]?.conversions.purchase).toEqual({ atRisk: 1, converted: 0 })
+    })
+
+    it('keeps failures by kind, slices and forced outcomes apart, in ticks and in bucket tables', async () => {
+      const { evidence } = storage
+      const slices = { country: { NZ: [3, 2, 3, 1], '(other)': [7, 0, 7, 0] } }
+      const one = { ...delta(), thresholdsVersion: 1, columns: 5, rows: [4, 10, 2, 10, 1] }
+      await evidence.addOutcomes({ ...one, kinds: { '5xx': [4, 2] }, slices })
+      await evidence.addOutcomes({ ...one, kinds: { '5xx': [4, 1], dependency: [4, 1] }, slices })
+      await evidence.addOutcomes({ ...one, stratum: 'forced', kinds: { '4xx': [4, 2] }, slices })
+      const [tick] = await evidence.ticks('r1', { fromEpoch: 0, after: -1, through: 1e9 })
+      expect(tick?.canary).toMatchObject({ n: 20, failed: 4, over: [2], kinds: { '5xx': 3, dependency: 1 } })
+      expect(tick?.forcedCanary).toMatchObject({ n: 10, failed: 2, timed: 10, over: [1], kinds: { '4xx': 2 } })
+      expect(tick?.slices?.country?.NZ).toEqual({
+        canary: { n: 6, failed: 4, timed: 6, over: [2] },
+        stable: { n: 0, failed: 0, timed: 0, over: [] },
+      })
+      const [buckets] = await evidence.buckets('r1', 0)
+      expect(buckets?.canary.kinds?.['5xx']?.[4]).toBe(3)
+      expect(buckets?.forced?.n[4]).toBe(10)
+      expect(buckets?.forced?.kinds?.['4xx']?.[4]).toBe(2)
+    })
+
+    it('keeps sixteen values of a slice apart, the first that come, in all epochs', async () => {
+      const { evidence } = storage
+      const values = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`v${i}`, [1, 0, 0]]))
+      await evidence.addOutcomes({ ...delta(), columns: 4, rows: [1, 20, 0, 0], slices: { version: values } })
+      const later = { version: { v19: [2, 0, 0], v3: [5, 0, 0] } }
+      await evidence.addOutcomes({ ...delta(), epoch: 2, columns: 4, rows: [1, 7, 0, 0], slices: later })
+      const [first, second] = await evidence.ticks('r1', { fromEpoch: 0, after: -1, through: 1e9 })
+      expect(Object.keys(first?.slices?.version ?? {})).toHaveLength(17)
+      expect(first?.slices?.version?.['(other)']?.canary.n).toBe(4)
+      expect(second?.slices?.version?.v3?.canary.n).toBe(5)
+      expect(second?.slices?.version?.['(other)']?.canary.n).toBe(2)
+    })
+
+    it('adds values up by bucket of units, each unit to its cap, where its newest exposure is', async () => {
+      const { evidence } = storage
+      const seen = { rolloutId: 'r1', runEpoch: 1, epoch: 1, tick: 1, stratum: 'split', at: 1000 }
+      const metrics = { perUnit: ['revenue'], perEvent: ['order'], slice: { country: 'NZ', sdk: 'node@1' } }
+      for (let i = 0; i < 3; i++) {
+        await evidence.expose({ ...seen, unit: unit(i), variant: i === 0 ? 'canary' : 'stable' }, metrics)
+      }
+      const bought = { rolloutId: 'r1', runEpoch: 1, at: 2000, windowMs: 10_000, metric: 'revenue', cap: 100, d: 0 }
+      expect(await evidence.addValue({ ...bought, unit: unit(9), y: 5 })).toBe('not-exposed')
+      expect(await evidence.addValue({ ...bought, unit: unit(0), y: 70 })).toBe('counted')
+      expect(await evidence.addValue({ ...bought, unit: unit(0), y: 70 })).toBe('counted')
+      expect(await evidence.addValue({ ...bought, unit: unit(0), y: -60 })).toBe('counted')
+      expect(await evidence.addValue({ ...bought, unit: unit(1), y: 7, at: 50_000 })).toBe('outside-window')
+      expect(await evidence.addValue({ ...bought, unit: unit(1), metric: 'order', y: 30, d: 1 })).toBe('counted')
+      const [buckets] = await evidence.buckets('r1', 1)
+      const total = (values: Float64Array | undefined): number =>
+        [...(values ?? [])].reduce((sum, value) => sum + value, 0)
+      const { revenue, order } = buckets?.values ?? {}
+      expect(revenue?.canary).toMatchObject({ units: 1, contributing: 1, squares: 80 * 80 })
+      expect([total(revenue?.canary.y), total(revenue?.canary.d), total(revenue?.stable.d)]).toEqual([80, 1, 2])
+      expect([total(order?.stable.y), total(order?.stable.d), order?.stable.units]).toEqual([30, 1, 2])
+      expect(await evidence.exposedBy('r1', 1)).toEqual({
+        country: { NZ: { canary: 1, stable: 2 } },
+        sdk: { 'node@1': { canary: 1, stable: 2 } },
+      })
+    })
+
+    it('adds observations of external metrics up by tick and arm', async () => {
+      const seen = { rolloutId: 'r1', epoch: 1, tick: 5, metric: 'queue', count: 1 }
+      await storage.evidence.observe({ ...seen, arm: 'canary', sum: 3.5 })
+      await storage.evidence.observe({ ...seen, arm: 'canary', sum: 1.5 })
+      await storage.evidence.observe({ ...seen, arm: 'stable', sum: 2 })
+      const [tick] = await storage.evidence.ticks('r1', { fromEpoch: 1, after: 4, through: 5 })
+      expect(tick?.external).toEqual({ queue: { canary: { sum: 5, count: 2 }, stable: { sum: 2, count: 1 } } })
+    })
+
+    it('keeps the evidence of a decision as it was given', async () => {
+      const record = { historyId: 'h1', rolloutId: 'r1', at: 1, judge: 'pipit-2', evidence: Uint8Array.of(0, 255, 7) }
+      await storage.decisions.put(record)
+      const found = await storage.decisions.get('h1')
+      expect({ ...found, evidence: [...(found?.evidence ?? [])] }).toEqual({ ...record, evidence: [0, 255, 7] })
+      expect(await storage.decisions.get('h2')).toBeUndefined()
     })
 
     it('lets events wait for their exposure, and takes each id once', async () => {

@@ -1,7 +1,24 @@
-import type { EpochBuckets, Tick } from '../analysis/evidence.ts'
 import type { Judgement, JudgeState } from '../analysis/judgement.ts'
 import type { CohortDefinition, MetricDefinition, RolloutDefinition } from '../rollout/definition.ts'
 import type { Actor, Effect, RolloutState } from '../rollout/state.ts'
+import type { DecisionRecord, EvidenceStore } from './evidence-ports.ts'
+
+export type {
+  Conversion,
+  ConversionResult,
+  DecisionRecord,
+  EvidenceTotal,
+  Exposure,
+  ExposureMetrics,
+  ExposureResult,
+  Observation,
+  OutcomeDelta,
+  PendingEvent,
+  SliceSums,
+  ValueEvent,
+  ValueResult,
+} from './evidence-ports.ts'
+export { sliceLimits } from './evidence-ports.ts'
 
 /** All times are epoch milliseconds; ids are nanoid texts; a record that is not there is `undefined`. */
 
@@ -104,60 +121,6 @@ export interface OutboxItem {
   readonly nextAttemptAt: number
 }
 
-/** Sums that one transaction adds to an arm's cell. Flat bucket rows as in the protocol: `[bucket, n, failed, timed, over…]`. */
-export interface OutcomeDelta {
-  readonly rolloutId: string
-  readonly epoch: number
-  readonly tick: number
-  readonly variant: string
-  readonly stratum: string
-  /** Version of the limits the `timed` and `over` columns were counted against. */
-  readonly thresholdsVersion: number
-  /** Numbers in a row: 4 + how many limits. */
-  readonly columns: number
-  readonly rows: readonly number[]
-  /** Encoded latency sketch to merge. */
-  readonly latency?: string
-}
-
-export interface Exposure {
-  readonly rolloutId: string
-  /** First epoch of the present run: conversions before it do not count against being at risk. */
-  readonly runEpoch: number
-  readonly epoch: number
-  readonly tick: number
-  readonly unit: string
-  readonly variant: string
-  readonly stratum: string
-  readonly at: number
-}
-
-/** How an exposure was taken: the first of the unit in this epoch, a repetition, or the same unit in another arm. */
-export type ExposureResult = 'first' | 'repeated' | 'conflict'
-
-export interface Conversion {
-  readonly rolloutId: string
-  readonly runEpoch: number
-  readonly metric: string
-  readonly unit: string
-  readonly tick: number
-  readonly at: number
-  readonly windowMs: number
-}
-
-/** `counted`: the unit's first conversion, in the arm of its exposure in the newest epoch it was exposed in. */
-export type ConversionResult = 'counted' | 'repeated' | 'not-exposed' | 'outside-window'
-
-/** An event that came before its exposure and waits for it. */
-export interface PendingEvent {
-  readonly environment: string
-  readonly event: string
-  readonly unit: string
-  /** When it happened, by the server's clock. */
-  readonly at: number
-  readonly expiresAt: number
-}
-
 export interface Stores {
   readonly environments: {
     list(): Promise<readonly EnvironmentRecord[]>
@@ -201,6 +164,10 @@ export interface Stores {
       options: { readonly limit: number; readonly before?: number },
     ): Promise<readonly HistoryEntry[]>
   }
+  readonly decisions: {
+    put(record: DecisionRecord): Promise<void>
+    get(historyId: string): Promise<DecisionRecord | undefined>
+  }
   readonly cohorts: CatalogStore<CohortDefinition>
   readonly metrics: CatalogStore<MetricDefinition>
   readonly audit: {
@@ -227,33 +194,7 @@ export interface Stores {
     /** Forgets instances silent since before. */
     prune(before: number): Promise<void>
   }
-  readonly evidence: {
-    addOutcomes(delta: OutcomeDelta): Promise<void>
-    /** Also counts the unit as at risk for each of `metrics` that it has not converted in yet. */
-    expose(exposure: Exposure, metrics: readonly string[]): Promise<ExposureResult>
-    convert(conversion: Conversion): Promise<ConversionResult>
-    /** False when an event with this id was seen in the environment before. */
-    claimEvent(environment: string, id: string, at: number): Promise<boolean>
-    /** False when so many wait already (100 000 per environment). */
-    addPending(event: PendingEvent): Promise<boolean>
-    /** Takes out the waiting events of a unit. */
-    takePending(environment: string, unit: string): Promise<readonly PendingEvent[]>
-    /** True while any event waits in the environment: saves a look per exposure. */
-    hasPending(environment: string): Promise<boolean>
-    /** Forgets waiting events whose time is over, and event ids from before. */
-    pruneEvents(now: number, idsBefore: number): Promise<void>
-    /** Closed ticks `after < tick ≤ through` of epochs from `fromEpoch`, ordered by (tick, epoch), arms already added up. */
-    ticks(
-      rolloutId: string,
-      options: { readonly fromEpoch: number; readonly after: number; readonly through: number },
-    ): Promise<readonly Tick[]>
-    /** Of epochs from `fromEpoch`, oldest first; stratum `split` only. */
-    buckets(rolloutId: string, fromEpoch: number): Promise<readonly EpochBuckets[]>
-    /** Encoded latency sketch of one epoch and arm (stratum `split`), merged. */
-    latency(rolloutId: string, epoch: number, arm: 'canary' | 'stable'): Promise<string | undefined>
-    /** Sums for people: per epoch, variant and stratum. */
-    totals(rolloutId: string, fromEpoch: number): Promise<readonly EvidenceTotal[]>
-  }
+  readonly evidence: EvidenceStore
   readonly idempotency: {
     get(
       key: string,
@@ -265,17 +206,6 @@ export interface Stores {
     ): Promise<void>
     prune(before: number): Promise<void>
   }
-}
-
-export interface EvidenceTotal {
-  readonly epoch: number
-  readonly variant: string
-  readonly stratum: string
-  readonly n: number
-  readonly failed: number
-  readonly timed: number
-  readonly exposed: number
-  readonly conversions: { readonly [metric: string]: { readonly atRisk: number; readonly converted: number } }
 }
 
 interface CatalogStore<D> {

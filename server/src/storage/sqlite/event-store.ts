@@ -1,5 +1,6 @@
 import type { PendingEvent, Stores } from '../ports.ts'
 import type { Connection } from './database.ts'
+import { present } from './plain-stores.ts'
 
 /** Events that wait for their exposure at most, per environment. */
 const pendingLimit = 100_000
@@ -12,10 +13,10 @@ export function eventStore({ raw, onRollback }: Connection): Pick<Stores['eviden
   const count = raw.prepare('SELECT COUNT(*) AS n FROM pending_events WHERE environment = ?')
   const any = raw.prepare('SELECT 1 FROM pending_events WHERE environment = ? LIMIT 1')
   const add = raw.prepare(
-    'INSERT INTO pending_events (environment, unit, event, at, expires_at) VALUES (?, ?, ?, ?, ?)',
+    'INSERT INTO pending_events (environment, unit, event, at, expires_at, value) VALUES (?, ?, ?, ?, ?, ?)',
   )
   const take = raw.prepare(
-    'DELETE FROM pending_events WHERE environment = ? AND unit = ? RETURNING environment, unit, event, at, expires_at AS expiresAt',
+    'DELETE FROM pending_events WHERE environment = ? AND unit = ? RETURNING environment, unit, event, at, expires_at AS expiresAt, value',
   )
   const prunePending = raw.prepare('DELETE FROM pending_events WHERE expires_at <= ?')
   const pruneIds = raw.prepare('DELETE FROM event_ids WHERE at < ?')
@@ -28,16 +29,16 @@ export function eventStore({ raw, onRollback }: Connection): Pick<Stores['eviden
 
   return {
     claimEvent: async (environment, id, at) => claim.run(environment, id, at).changes > 0,
-    async addPending({ environment, unit, event, at, expiresAt }) {
+    async addPending({ environment, unit, event, at, expiresAt, value }) {
       const before = waitingIn(environment)
       waiting.set(environment, before)
       if (before >= pendingLimit) return false
-      add.run(environment, unit, event, at, expiresAt)
+      add.run(environment, unit, event, at, expiresAt, value ?? null)
       waiting.set(environment, before + 1)
       return true
     },
     async takePending(environment, unit) {
-      const taken = take.all(environment, unit) as PendingEvent[]
+      const taken = (take.all(environment, unit) as object[]).map((row) => present(row) as PendingEvent)
       const before = waiting.get(environment)
       if (before !== undefined) waiting.set(environment, before - taken.length)
       return taken

@@ -1,10 +1,21 @@
+import { outcomeKinds } from '@pipit/shared/protocol'
 import { decodeSketch, LatencySketch } from '@pipit/shared/sketch'
 import { userBuckets } from '../../analysis/evidence.ts'
-import type { Conversion, ConversionResult, Exposure, ExposureResult, OutcomeDelta, Stores } from '../ports.ts'
-import { readTable } from './bucket-table.ts'
+import type {
+  Conversion,
+  ConversionResult,
+  Exposure,
+  ExposureMetrics,
+  ExposureResult,
+  OutcomeDelta,
+  Stores,
+} from '../ports.ts'
+import { mergeOver, readTable } from './bucket-table.ts'
 import type { Connection } from './database.ts'
 import { eventStore } from './event-store.ts'
 import { createEvidenceReads } from './evidence-reads.ts'
+import { createSliceWrites, type SliceWrites } from './slice-store.ts'
+import { createValueWrites, type FindExposure, type ValueWrites } from './value-store.ts'
 
 /** A client's clock and ours may differ by this much before an event counts as older than its exposure. */
 const eventToleranceMs = 10_000
@@ -16,19 +27,20 @@ interface CellRow {
   readonly columns: number
   readonly buckets: Buffer
   readonly latency: string
+  readonly kinds: Buffer | null
 }
 
 /** Statements of the hot path, prepared once per connection. */
 function prepare({ raw }: Connection) {
   return {
     readTick: raw.prepare(
-      'SELECT thresholds, timed, over FROM ticks WHERE rollout_id = ? AND tick = ? AND epoch = ? AND variant = ? AND stratum = ?',
+      'SELECT thresholds, timed, over, kinds FROM ticks WHERE rollout_id = ? AND tick = ? AND epoch = ? AND variant = ? AND stratum = ?',
     ),
     addTick: raw.prepare(
-      `INSERT INTO ticks (rollout_id, tick, epoch, variant, stratum, n, failed, exposed, conflicts, thresholds, timed, over)
-       VALUES (@rolloutId, @tick, @epoch, @variant, @stratum, @n, @failed, @exposed, @conflicts, @thresholds, @timed, @over)
+      `INSERT INTO ticks (rollout_id, tick, epoch, variant, stratum, n, failed, exposed, conflicts, thresholds, timed, over, kinds)
+       VALUES (@rolloutId, @tick, @epoch, @variant, @stratum, @n, @failed, @exposed, @conflicts, @thresholds, @timed, @over, @kinds)
        ON CONFLICT DO UPDATE SET n = n + @n, failed = failed + @failed, exposed = exposed + @exposed, conflicts = conflicts + @conflicts,
-         thresholds = @thresholds, timed = @timed, over = @over`,
+         thresholds = @thresholds, timed = @timed, over = @over, kinds = @kinds`,
     ),
     countExposure: raw.prepare(
       `INSERT INTO ticks (rollout_id, tick, epoch, variant, stratum, n, failed, exposed, conflicts, thresholds, timed, over)
@@ -36,12 +48,12 @@ function prepare({ raw }: Connection) {
        ON CONFLICT DO UPDATE SET exposed = exposed + @exposed, conflicts = conflicts + @conflicts`,
     ),
     readCell: raw.prepare(
-      'SELECT thresholds, columns, buckets, latency FROM cells WHERE rollout_id = ? AND epoch = ? AND variant = ? AND stratum = ?',
+      'SELECT thresholds, columns, buckets, latency, kinds FROM cells WHERE rollout_id = ? AND epoch = ? AND variant = ? AND stratum = ?',
     ),
     writeCell: raw.prepare(
-      `INSERT INTO cells (rollout_id, epoch, variant, stratum, thresholds, columns, buckets, latency)
-       VALUES (@rolloutId, @epoch, @variant, @stratum, @thresholds, @columns, @buckets, @latency)
-       ON CONFLICT DO UPDATE SET thresholds = @thresholds, columns = @columns, buckets = @buckets, latency = @latency`,
+      `INSERT INTO cells (rollout_id, epoch, variant, stratum, thresholds, columns, buckets, latency, kinds)
+       VALUES (@rolloutId, @epoch, @variant, @stratum, @thresholds, @columns, @buckets, @latency, @kinds)
+       ON CONFLICT DO UPDATE SET thresholds = @thresholds, columns = @columns, buckets = @buckets, latency = @latency, kinds = @kinds`,
     ),
     addExposure: raw.prepare(
       'INSERT INTO exposures (rollout_id, unit, epoch, variant, stratum, at) VALUES (@rolloutId, @unit, @epoch, @variant, @stratum, @at) ON CONFLICT DO NOTHING',
@@ -67,15 +79,21 @@ function prepare({ raw }: Connection) {
 export function evidenceStore(connection: Connection): Stores['evidence'] {
   // A read-only connection has no use for writes, and preparing them there would be refused only when run.
   const statements = prepare(connection)
+  const slices = createSliceWrites(connection)
+  const find: FindExposure = (...place) => statements.newestExposure.get(...place) as ReturnType<FindExposure>
+  const values = createValueWrites(connection, find, eventToleranceMs)
   return {
     ...createEvidenceReads(connection),
     ...eventStore(connection),
     async addOutcomes(delta) {
       addToTick(statements, delta)
       addToCell(statements, delta)
+      slices.addOutcomes(delta)
     },
-    expose: async (exposure, metrics) => expose(statements, exposure, metrics),
+    expose: async (exposure, metrics) => expose(statements, { slices, values }, exposure, metrics),
     convert: async (conversion) => convert(statements, conversion),
+    addValue: async (event) => values.addValue(event),
+    observe: async (observation) => values.observe(observation),
   }
 }
 
@@ -94,7 +112,7 @@ function addToTick(statements: Statements, delta: OutcomeDelta): void {
   const { rolloutId, tick, epoch, variant, stratum } = delta
   const [n = 0, failed = 0, timed = 0, ...over] = sumColumns(delta)
   const before = statements.readTick.get(rolloutId, tick, epoch, variant, stratum) as
-    | { thresholds: number; timed: number; over: string }
+    | { thresholds: number; timed: number; over: string; kinds: string }
     | undefined
   const counted = mergeOver(before, { thresholds: delta.thresholdsVersion, timed, over })
   statements.addTick.run({
@@ -109,23 +127,32 @@ function addToTick(statements: Statements, delta: OutcomeDelta): void {
     conflicts: 0,
     ...counted,
     over: JSON.stringify(counted.over),
+    kinds: addKinds(before?.kinds, delta.kinds),
   })
 }
 
-/** Exceedances of the newest limits only: counts against older ones are left aside, they say nothing about the new. */
-function mergeOver(
-  before: { readonly thresholds: number; readonly timed: number; readonly over: string } | undefined,
-  added: { readonly thresholds: number; readonly timed: number; readonly over: readonly number[] },
-): { readonly thresholds: number; readonly timed: number; readonly over: readonly number[] } {
-  if (before === undefined || added.thresholds > before.thresholds) return added
-  const over = JSON.parse(before.over) as number[]
-  if (added.thresholds < before.thresholds) return { ...before, over }
-  const length = Math.max(over.length, added.over.length)
-  return {
-    thresholds: added.thresholds,
-    timed: before.timed + added.timed,
-    over: Array.from({ length }, (_, i) => (over[i] ?? 0) + (added.over[i] ?? 0)),
+/** JSON of the failures by kind, with those of a delta added. */
+function addKinds(before: string | undefined, kinds: OutcomeDelta['kinds']): string {
+  if (kinds === undefined) return before ?? '{}'
+  const sums = JSON.parse(before ?? '{}') as { [kind: string]: number }
+  for (const [kind, pairs] of Object.entries(kinds)) {
+    for (let i = 1; i < pairs.length; i += 2) sums[kind] = (sums[kind] ?? 0) + (pairs[i] as number)
   }
+  return JSON.stringify(sums)
+}
+
+/** Failures by kind and user bucket, in the order of the protocol. */
+function mergeKinds(before: Buffer | null | undefined, kinds: OutcomeDelta['kinds']): Buffer | null {
+  if (kinds === undefined) return before ?? null
+  const table = before ? readTable(before) : new Float64Array(userBuckets * outcomeKinds.length)
+  outcomeKinds.forEach((kind, k) => {
+    const pairs = kinds[kind] ?? []
+    for (let i = 0; i < pairs.length; i += 2) {
+      const at = k * userBuckets + (pairs[i] as number)
+      table[at] = (table[at] as number) + (pairs[i + 1] as number)
+    }
+  })
+  return Buffer.from(table.buffer)
 }
 
 function addToCell(statements: Statements, delta: OutcomeDelta): void {
@@ -150,6 +177,7 @@ function addToCell(statements: Statements, delta: OutcomeDelta): void {
     columns: cell.columns,
     buckets: Buffer.from(cell.table.buffer),
     latency: mergeLatency(before?.latency, delta.latency),
+    kinds: mergeKinds(before?.kinds, delta.kinds),
   })
 }
 
@@ -177,7 +205,12 @@ function mergeLatency(before: string | undefined, added: string | undefined): st
   return sketch.encode()
 }
 
-function expose(statements: Statements, exposure: Exposure, metrics: readonly string[]): ExposureResult {
+function expose(
+  statements: Statements,
+  { slices, values }: { readonly slices: SliceWrites; readonly values: ValueWrites },
+  exposure: Exposure,
+  metrics: ExposureMetrics,
+): ExposureResult {
   const { rolloutId, epoch, tick, variant, stratum, at } = exposure
   const unit = unitBytes(exposure.unit)
   const row = { rolloutId, tick, epoch, variant, stratum }
@@ -188,7 +221,9 @@ function expose(statements: Statements, exposure: Exposure, metrics: readonly st
     return 'conflict'
   }
   statements.countExposure.run({ ...row, exposed: 1, conflicts: 0 })
-  for (const metric of metrics) {
+  values.addUnit({ rolloutId, epoch, variant, stratum }, unit, metrics)
+  if (stratum === 'split') slices.addExposure({ rolloutId, epoch, variant }, metrics.slice ?? {})
+  for (const metric of metrics.conversions ?? []) {
     if (statements.hasConverted.get(rolloutId, unit, metric, exposure.runEpoch) === undefined) {
       statements.countConversion.run({ ...row, metric, atRisk: 1, converted: 0 })
     }

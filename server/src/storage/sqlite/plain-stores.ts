@@ -3,6 +3,7 @@ import type { Judgement, JudgeState } from '../../analysis/judgement.ts'
 import type { Effect } from '../../rollout/state.ts'
 import type { AuditEntry, EnvironmentRecord, HistoryEntry, KeyRecord, OutboxItem, Role, Stores } from '../ports.ts'
 import type { Connection } from './database.ts'
+import { decisions } from './evidence-schema.ts'
 import * as tables from './schema.ts'
 
 /** A row without its nulls: absent is `undefined` outside SQL. */
@@ -217,5 +218,18 @@ export function idempotencyStore({ orm }: Connection): Stores['idempotency'] {
     async prune(before) {
       orm.delete(table).where(lt(table.at, before)).run()
     },
+  }
+}
+
+export function decisionStore({ orm }: Connection): Stores['decisions'] {
+  const table = decisions
+  return {
+    async put(record) {
+      orm
+        .insert(table)
+        .values({ ...record, evidence: Buffer.from(record.evidence) })
+        .run()
+    },
+    get: async (historyId) => orm.select().from(table).where(eq(table.historyId, historyId)).get(),
   }
 }

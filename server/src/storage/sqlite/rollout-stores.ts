@@ -3,14 +3,22 @@ import type { RolloutDefinition } from '../../rollout/definition.ts'
 import type { RolloutState } from '../../rollout/state.ts'
 import type { CatalogRecord, RolloutRecord, Stores } from '../ports.ts'
 import type { Connection } from './database.ts'
+import * as evidence from './evidence-schema.ts'
 import * as tables from './schema.ts'
 
 const ofRollout = [
-  tables.ticks,
-  tables.conversionTicks,
-  tables.cells,
-  tables.exposures,
-  tables.conversions,
+  evidence.ticks,
+  evidence.conversionTicks,
+  evidence.cells,
+  evidence.exposures,
+  evidence.conversions,
+  evidence.sliceTicks,
+  evidence.sliceExposures,
+  evidence.sliceValues,
+  evidence.unitValues,
+  evidence.valueCells,
+  evidence.observations,
+  evidence.decisions,
   tables.history,
   tables.judgeMemory,
 ]

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -38,6 +38,39 @@ describeStorage('SQLite in memory', async () => ({
 }))
 
 describe('a SQLite file', () => {
+  it('goes on with what an older version wrote', async () => {
+    const file = join(folder(), 'older.db')
+    const raw = new Database(file)
+    const first = new URL('./migrations/0000_start.sql', import.meta.url)
+    for (const statement of readFileSync(first, 'utf8').split('--> statement-breakpoint')) raw.exec(statement)
+    raw.exec('CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)')
+    raw.prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)').run('start', 1795219006141)
+    const metric = { key: 'purchase', kind: 'conversion', event: 'purchase', windowMs: 1000 }
+    const definition = JSON.stringify({ key: 'checkout', guards: [], metrics: [metric] })
+    const row = ['r1', 'production', 'checkout', definition, '{"phase":"draft"}', 1, 0, 1, 1]
+    raw
+      .prepare(
+        'INSERT INTO rollouts (id, environment, key, definition, state, version, run_epoch, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      )
+      .run(...row)
+    raw
+      .prepare(
+        'INSERT INTO catalog (kind, environment, key, definition, version, updated_at) VALUES (?, ?, ?, ?, 1, 1)',
+      )
+      .run('metric', 'production', 'signup', JSON.stringify({ ...metric, key: 'signup' }))
+    raw.close()
+
+    const storage = openSqlite({ file })
+    const rollout = await storage.rollouts.get('production', 'checkout')
+    expect(rollout?.definition).toMatchObject({
+      slices: [],
+      checks: { sampleRatio: 'pause', noData: 'hold' },
+      metrics: [{ ...metric, better: 'higher' }],
+    })
+    expect((await storage.metrics.get('production', 'signup'))?.definition.better).toBe('higher')
+    await storage.close()
+  })
+
   it('that cannot be used says why and what to do', () => {
     const directory = folder()
     const text = join(directory, 'notes.txt')

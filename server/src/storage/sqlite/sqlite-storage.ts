@@ -4,6 +4,7 @@ import { type Connection, guarded, openConnection, openReader, storageError } fr
 import { evidenceStore } from './evidence-store.ts'
 import {
   auditStore,
+  decisionStore,
   environmentStore,
   historyStore,
   idempotencyStore,
@@ -26,7 +27,18 @@ const writes: { readonly [S in keyof Stores]: readonly (keyof Stores[S])[] } = {
   audit: ['append'],
   outbox: ['add', 'done', 'retry'],
   reports: ['setSeq', 'prune'],
-  evidence: ['addOutcomes', 'expose', 'convert', 'claimEvent', 'addPending', 'takePending', 'pruneEvents'],
+  decisions: ['put'],
+  evidence: [
+    'addOutcomes',
+    'expose',
+    'convert',
+    'addValue',
+    'observe',
+    'claimEvent',
+    'addPending',
+    'takePending',
+    'pruneEvents',
+  ],
   idempotency: ['put', 'prune'],
 }
 
@@ -42,6 +54,7 @@ function storesOn(connection: Connection): Stores {
     audit: auditStore(connection),
     outbox: outboxStore(connection),
     reports: reportStore(connection),
+    decisions: decisionStore(connection),
     evidence: evidenceStore(connection),
     idempotency: idempotencyStore(connection),
   }
@@ -116,6 +129,7 @@ export function storageOn(file: string, writer: Connection, reader: Connection |
     audit: outside('audit'),
     outbox: outside('outbox'),
     reports: outside('reports'),
+    decisions: outside('decisions'),
     evidence: outside('evidence'),
     idempotency: outside('idempotency'),
     transaction,
