@@ -25,7 +25,7 @@ export interface PipitOptions<E extends Env> {
 
 /**
  * Middleware of Hono: decides for the request's user, and reports for every rollout that was decided in the request how it went. A status of
- * 500 or above is a failure; the latency is that of everything below the middleware up to the response's head. Do not report the same
+ * 500 or above is a failure of kind `5xx`; the latency is that of everything below the middleware up to the response's head. Do not report the same
  * decision by `outcome` or `run` as well.
  *
  * @example
@@ -74,7 +74,8 @@ export function pipit<E extends Env = Env>(
       ok = c.res.status < 500
     } finally {
       const latencyMs = nodeClock.monotonic() - began
-      for (const decision of new Set(decisions.values())) sdk.outcome(decision, { ok, latencyMs })
+      for (const decision of new Set(decisions.values()))
+        sdk.outcome(decision, { ok, latencyMs, ...(ok ? {} : { kind: '5xx' }) })
     }
   }
 }

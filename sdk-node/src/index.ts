@@ -61,6 +61,7 @@ export type {
   DecideOptions,
   Decision,
   Outcome,
+  OutcomeKind,
   Reason,
   Ruleset,
   RunOptions,

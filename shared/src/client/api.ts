@@ -1,4 +1,5 @@
 import type { DecideContext, Decision, User } from '../decide/index.ts'
+import type { OutcomeKind } from '../protocol/index.ts'
 import type { Ruleset } from '../rules/index.ts'
 import type { Logger } from './platform.ts'
 
@@ -29,12 +30,16 @@ export interface RunOptions extends DecideOptions {
   readonly fallback?: boolean
   /** Decides whether a returned value counts as ok; default: every return does. */
   readonly isOk?: (result: unknown) => boolean
+  /** The kind of a failure: of what was thrown, or of the result that is not ok. */
+  readonly kindOf?: (failure: unknown) => OutcomeKind | undefined
 }
 
 export interface Outcome {
   readonly ok: boolean
   /** ≥ 0, in milliseconds. */
   readonly latencyMs?: number
+  /** What kind of failure it was, where it was one: guards may name a kind, such as `error_rate_5xx`. */
+  readonly kind?: OutcomeKind
 }
 
 export interface TrackOptions {

@@ -55,11 +55,14 @@ export function createExposureLog(maxRemembered: number): ExposureLog {
       const { unit } = decision
       if (unit === undefined || !remember(decision, unit)) return
       const stratum = stratumOf(decision)
-      const key = `${decision.rollout} ${decision.epoch} ${decision.variant} ${stratum} ${decision.reason}`
+      const { slice } = decision
+      const common = slice === undefined ? '' : JSON.stringify(slice)
+      const key = `${decision.rollout} ${decision.epoch} ${decision.variant} ${stratum} ${decision.reason} ${common}`
       let entry = waiting.get(key)
       if (entry === undefined) {
         const { rollout, epoch, variant, reason } = decision
-        entry = { head: { rollout, epoch, variant, stratum, reason }, units: [] }
+        const head = { rollout, epoch, variant, stratum, reason, ...(slice === undefined ? {} : { slice }) }
+        entry = { head, units: [] }
         waiting.set(key, entry)
       }
       entry.units.push(hash(unit))

@@ -1,6 +1,6 @@
 import type { CompiledRollout, Decision } from '../decide/index.ts'
 import { hashSeeds, prepareSalt, type SaltedHash, userBucket } from '../hash/index.ts'
-import type { OutcomeCell } from '../protocol/index.ts'
+import { type OutcomeCell, type OutcomeKind, outcomeKinds, wireLimits } from '../protocol/index.ts'
 import { LatencySketch } from '../sketch/index.ts'
 
 /** Cells kept at most; each takes about 25 KiB whatever the traffic. */
@@ -18,12 +18,25 @@ interface Cell {
   /** By bucket: n, failed, timed, over… */
   readonly table: Float64Array
   readonly latency: LatencySketch
+  /** Failures by kind and bucket; made with the first that has a kind. */
+  kinds: Float64Array | undefined
+  /** By attribute and value: sums of n, failed, timed, over… */
+  readonly slices: Map<string, Map<string, Float64Array>>
   outcomes: number
 }
 
+/** A use of a decision, checked. */
+export interface RecordedOutcome {
+  readonly ok: boolean
+  readonly latencyMs: number | undefined
+  readonly kind?: OutcomeKind | undefined
+}
+
+const otherValue = '(other)'
+
 /** Adds outcomes up in place: an hour without the server costs no more than a second. */
 export interface OutcomeAggregator {
-  add(decision: Decision, rollout: CompiledRollout | undefined, ok: boolean, latencyMs: number | undefined): void
+  add(decision: Decision, rollout: CompiledRollout | undefined, outcome: RecordedOutcome): void
   /** Takes out what was added, at most `limit` cells. */
   take(limit: number): OutcomeCell[]
   readonly cells: number
@@ -73,6 +86,8 @@ export function createOutcomeAggregator(): OutcomeAggregator {
       columns,
       table: new Float64Array(buckets * (columns - 1)),
       latency: new LatencySketch(),
+      kinds: undefined,
+      slices: new Map(),
       outcomes: 0,
     }
     cells.push(cell)
@@ -91,21 +106,16 @@ export function createOutcomeAggregator(): OutcomeAggregator {
   }
 
   return {
-    add(decision, rollout, ok, latencyMs) {
+    add(decision, rollout, outcome) {
       const thresholds = rollout?.source.thresholds ?? { version: 0, ms: [] }
       const stratum = stratumOf(decision)
       const cell = find(decision, stratum, thresholds.version) ?? make(decision, stratum, thresholds)
-      const at = bucketOfUnit(decision, rollout?.source.salt ?? '') * (cell.columns - 1)
-      const { table } = cell
+      const bucket = bucketOfUnit(decision, rollout?.source.salt ?? '')
       cell.outcomes++
-      table[at] = (table[at] as number) + 1
-      if (!ok) table[at + 1] = (table[at + 1] as number) + 1
-      if (latencyMs === undefined) return
-      table[at + 2] = (table[at + 2] as number) + 1
-      cell.latency.add(latencyMs)
-      for (let i = 0; i < cell.limits.length; i++) {
-        if (latencyMs > (cell.limits[i] as number)) table[at + 3 + i] = (table[at + 3 + i] as number) + 1
-      }
+      addRow(cell.table, bucket * (cell.columns - 1), cell.limits, outcome)
+      if (outcome.latencyMs !== undefined) cell.latency.add(outcome.latencyMs)
+      if (outcome.kind !== undefined) addKind(cell, outcome.kind, bucket)
+      if (decision.slice !== undefined) addSlices(cell, decision.slice, outcome)
     },
     take(limit) {
       const taken = cells.splice(0, limit)
@@ -121,6 +131,63 @@ export function createOutcomeAggregator(): OutcomeAggregator {
     },
   }
 }
+
+/** Adds one outcome to the row `[n, failed, timed, over…]` at a place of a table. */
+function addRow(table: Float64Array, at: number, limits: readonly number[], { ok, latencyMs }: RecordedOutcome): void {
+  table[at] = (table[at] as number) + 1
+  if (!ok) table[at + 1] = (table[at + 1] as number) + 1
+  if (latencyMs === undefined) return
+  table[at + 2] = (table[at + 2] as number) + 1
+  for (let i = 0; i < limits.length; i++) {
+    if (latencyMs > (limits[i] as number)) table[at + 3 + i] = (table[at + 3 + i] as number) + 1
+  }
+}
+
+function addKind(cell: Cell, kind: OutcomeKind, bucket: number): void {
+  cell.kinds ??= new Float64Array(outcomeKinds.length * buckets)
+  const at = outcomeKinds.indexOf(kind) * buckets + bucket
+  cell.kinds[at] = (cell.kinds[at] as number) + 1
+}
+
+/** The first values of an attribute have sums of their own, all others one together: memory does not grow with what users bring. */
+function addSlices(cell: Cell, slice: NonNullable<Decision['slice']>, outcome: RecordedOutcome): void {
+  for (const attribute of Object.keys(slice)) {
+    let values = cell.slices.get(attribute)
+    if (values === undefined) {
+      values = new Map()
+      cell.slices.set(attribute, values)
+    }
+    const given = slice[attribute] as string
+    const value = values.has(given) || values.size < wireLimits.sliceValues ? given : otherValue
+    let row = values.get(value)
+    if (row === undefined) {
+      row = new Float64Array(cell.columns - 1)
+      values.set(value, row)
+    }
+    addRow(row, 0, cell.limits, outcome)
+  }
+}
+
+function encodeKinds(kinds: Float64Array): NonNullable<OutcomeCell['kinds']> {
+  const found: { [K in OutcomeKind]?: number[] } = {}
+  outcomeKinds.forEach((kind, k) => {
+    const pairs: number[] = []
+    for (let bucket = 0; bucket < buckets; bucket++) {
+      const failed = kinds[k * buckets + bucket] as number
+      if (failed > 0) pairs.push(bucket, failed)
+    }
+    if (pairs.length > 0) found[kind] = pairs
+  })
+  return found
+}
+
+const encodeSlices = (slices: Cell['slices']): NonNullable<OutcomeCell['slices']> =>
+  Object.fromEntries(
+    [...slices].map(([attribute, values]) => [
+      attribute,
+      Object.fromEntries([...values].map(([value, sums]) => [value, [...sums]])),
+    ]),
+  )
 
 function encodeCell(cell: Cell): OutcomeCell {
   const width = cell.columns - 1
@@ -141,5 +208,7 @@ function encodeCell(cell: Cell): OutcomeCell {
     columns: cell.columns,
     buckets: rows,
     ...(latency === '' ? {} : { latency }),
+    ...(cell.kinds === undefined ? {} : { kinds: encodeKinds(cell.kinds) }),
+    ...(cell.slices.size === 0 ? {} : { slices: encodeSlices(cell.slices) }),
   }
 }

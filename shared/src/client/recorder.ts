@@ -1,5 +1,6 @@
 import type { Clock } from '../clock/index.ts'
 import type { CompiledRollout, Decision } from '../decide/index.ts'
+import { type OutcomeKind, outcomeKinds } from '../protocol/index.ts'
 import type { Outcome } from './api.ts'
 import type { Breakers } from './breaker.ts'
 import type { OutcomeAggregator } from './outcome-aggregator.ts'
@@ -33,6 +34,14 @@ export function createRecorder({
     return undefined
   }
 
+  function kindOf({ ok, kind }: Outcome): OutcomeKind | undefined {
+    if (ok || kind === undefined) return undefined
+    if (outcomeKinds.includes(kind)) return kind
+    const known = outcomeKinds.join(', ')
+    invalid('invalid-kind', `kind must be one of ${known}, not ${String(kind)}; the outcome counts without it`)
+    return undefined
+  }
+
   return (decision, outcome) => {
     if (typeof decision?.rollout !== 'string' || typeof outcome?.ok !== 'boolean') {
       invalid(
@@ -43,7 +52,7 @@ export function createRecorder({
     }
     if (noEvidence.has(decision.reason)) return
     const compiled = rollout(decision.rollout)
-    outcomes.add(decision, compiled, outcome.ok, latencyOf(outcome))
+    outcomes.add(decision, compiled, { ok: outcome.ok, latencyMs: latencyOf(outcome), kind: kindOf(outcome) })
     if (compiled?.source.breaker !== false) breakers.record(decision, outcome.ok, clock.monotonic())
   }
 }

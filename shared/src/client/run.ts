@@ -1,5 +1,5 @@
 import type { Decision, User } from '../decide/index.ts'
-import type { Client, RunOptions } from './api.ts'
+import type { Client, Outcome, RunOptions } from './api.ts'
 
 type RunParts = Pick<Client, 'decide' | 'outcome'> & { readonly monotonic: () => number }
 type Paths<T> = { readonly [variant: string]: () => T | Promise<T> }
@@ -47,10 +47,12 @@ async function timed<T>(
   try {
     result = await path()
   } catch (error) {
-    parts.outcome(decision, { ok: false, latencyMs: parts.monotonic() - began })
+    parts.outcome(decision, { ok: false, latencyMs: parts.monotonic() - began, ...kindOf(error, options) })
     throw error
   }
-  parts.outcome(decision, { ok: judged(result, options), latencyMs: parts.monotonic() - began })
+  const latencyMs = parts.monotonic() - began
+  const ok = judged(result, options)
+  parts.outcome(decision, { ok, latencyMs, ...(ok ? {} : kindOf(result, options)) })
   return result
 }
 
@@ -61,5 +63,15 @@ function judged(result: unknown, options: RunOptions | undefined): boolean {
     return options.isOk(result)
   } catch {
     return false
+  }
+}
+
+/** The application's own word for a failure; one that throws says none. */
+function kindOf(failure: unknown, options: RunOptions | undefined): Pick<Outcome, 'kind'> {
+  try {
+    const kind = options?.kindOf?.(failure)
+    return kind === undefined ? {} : { kind }
+  } catch {
+    return {}
   }
 }

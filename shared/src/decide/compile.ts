@@ -36,6 +36,12 @@ export interface CompiledRule {
   readonly serve: Arm | Split
 }
 
+/** Reads the value of a slice from the attributes of a user. */
+export interface SliceReader {
+  readonly attribute: string
+  readonly read: (attributes: Attributes) => unknown
+}
+
 /** A rollout made ready for deciding. */
 export interface CompiledRollout {
   readonly key: string
@@ -55,6 +61,7 @@ export interface CompiledRollout {
   readonly overrides: ReadonlyMap<string, Arm> | undefined
   /** Reads the unit from the attributes, where it is not the id. */
   readonly unit: ((attributes: Attributes) => unknown) | undefined
+  readonly slices: readonly SliceReader[] | undefined
   readonly salt: SaltedHash
   /** Buckets below this get the canary. */
   readonly bound: number
@@ -138,6 +145,7 @@ function compileRollout(key: string, source: RulesetRollout, index: CohortIndex)
     ruled: rules.length + cohorts.length > 0,
     overrides: overrides && new Map(Object.entries(overrides).map(([unit, variant]) => [unit, arm(variant)])),
     unit: source.unit === undefined || source.unit === 'id' ? undefined : compilePath(source.unit),
+    slices: source.slices?.map((attribute) => ({ attribute, read: compilePath(attribute) })),
     salt: prepareSalt(source.salt, hashSeeds.assign),
     bound: Math.round(source.weight * 1000),
     stable,

@@ -1,8 +1,10 @@
 import { bucketOf, saltedHash } from '../hash/index.ts'
 import { type Attributes, isMember } from '../rules/index.ts'
-import type { Arm, CompiledRollout, CompiledRuleset, Split } from './compile.ts'
+import type { Arm, CompiledRollout, CompiledRuleset, SliceReader, Split } from './compile.ts'
 import type { DecideContext, Decision, Reason, User } from './decision.ts'
 
+/** As `wireLimits.sliceValueLength`, which lies a layer above. */
+const longestValue = 64
 const noAttributes: Attributes = Object.freeze({})
 
 /**
@@ -34,7 +36,25 @@ export function decide(
   }
   if (unit === undefined) return answer(ruleset, rollout, rollout.stable, 'no-unit', undefined, false, undefined)
   const inside = bucketOf(saltedHash(rollout.salt, unit)) < rollout.bound
-  return answer(ruleset, rollout, inside ? canaryOf(rollout, unit) : rollout.stable, 'split', undefined, true, unit)
+  const arm = inside ? canaryOf(rollout, unit) : rollout.stable
+  const decision = answer(ruleset, rollout, arm, 'split', undefined, true, unit)
+  return rollout.slices === undefined ? decision : { ...decision, slice: sliceOf(rollout.slices, user) }
+}
+
+/** The user's values of the rollout's slices: texts, numbers and booleans; anything else is none. */
+function sliceOf(slices: readonly SliceReader[], user: User | undefined): { readonly [attribute: string]: string } {
+  const values: { [attribute: string]: string } = {}
+  const attributes = attributesOf(user)
+  for (const { attribute, read } of slices) {
+    try {
+      const value = read(attributes)
+      if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+        values[attribute] = String(value).slice(0, longestValue)
+    } catch {
+      // An attribute that throws when read is none.
+    }
+  }
+  return values
 }
 
 function decideByRules(

@@ -33,6 +33,8 @@ export interface Decision {
   readonly randomised: boolean
   /** What was assigned: the user id, or the attribute named by the rollout's `unit`. */
   readonly unit: string | undefined
+  /** Where the rollout names slices: the user's values of them, as far as there are any. */
+  readonly slice?: { readonly [attribute: string]: string }
 }
 
 /** A user as the application knows it: an id, or an object with an optional `id`, `anonymousId` and attributes. */

@@ -20,6 +20,7 @@ import {
   type Report,
   wireLimits,
 } from './messages.ts'
+import { readKinds, readSlice, readSlices } from './parse-slices.ts'
 
 const userBuckets = 256
 const maxThresholds = 16
@@ -70,12 +71,18 @@ function readOutcome(value: unknown, path: string): OutcomeCell {
   const flat = list(source, 'buckets', path, userBuckets * (4 + maxThresholds))
   if (flat === undefined || flat.length === 0) throw new Fault(`${path}.buckets`, 'must be a list of at least one row')
   const latency = optionalText(source, 'latency', path, 24 * 1024)
+  const columns = readColumns(source, flat, path)
+  const buckets = flat as readonly number[]
+  const kinds = own(source, 'kinds')
+  const slices = own(source, 'slices')
   return {
     ...cellHead(source, path),
     thresholds: count(source, 'thresholds', path),
-    columns: readColumns(source, flat, path),
-    buckets: flat as readonly number[],
+    columns,
+    buckets,
     ...(latency === undefined ? {} : { latency }),
+    ...(kinds === undefined ? {} : { kinds: readKinds(record(kinds, `${path}.kinds`), { buckets, columns }, path) }),
+    ...(slices === undefined ? {} : { slices: readSlices(record(slices, `${path}.slices`), columns, path) }),
   }
 }
 
@@ -110,6 +117,7 @@ function readColumns(source: JsonRecord, flat: readonly unknown[], path: string)
 
 function readExposure(value: unknown, path: string): ExposureCell {
   const source = record(value, path)
+  const slice = own(source, 'slice')
   const units = list(source, 'units', path, wireLimits.exposureUnits)
   if (units === undefined || units.length === 0)
     throw new Fault(`${path}.units`, 'must be a list of at least one unit hash')
@@ -117,6 +125,7 @@ function readExposure(value: unknown, path: string): ExposureCell {
     ...cellHead(source, path),
     reason: text(source, 'reason', path, 32),
     units: units.map((unit, i) => unitHex(unit, `${path}.units[${i}]`)),
+    ...(slice === undefined ? {} : { slice: readSlice(record(slice, `${path}.slice`), path) }),
   }
 }
 

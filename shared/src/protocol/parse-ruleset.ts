@@ -1,5 +1,6 @@
 import { phases, type Ruleset, type RulesetRollout } from '../rules/index.ts'
 import { count, Fault, finite, type JsonRecord, list, named, optionalText, own, record, text } from './check.ts'
+import { wireLimits } from './messages.ts'
 
 /**
  * Checks that a ruleset has the shape that deciding relies on. Conditions are not checked here: those that cannot be compiled do not
@@ -48,6 +49,7 @@ export function readRollout(value: unknown, path: string): RulesetRollout {
   })
   texts(source, 'cohorts', path, 10_000)
   texts(source, 'events', path, 10_000)
+  texts(source, 'slices', path, wireLimits.slices)
   readRest(source, path)
   return value as RulesetRollout
 }
