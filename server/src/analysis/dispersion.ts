@@ -36,6 +36,7 @@ interface Scores {
 }
 
 function addSegment(scores: Scores, { n1, x1, n0, x0 }: Segment): void {
+  const { canary, stable, stableRaw, weight1, weight0 } = scores
   const N1 = sum(n1)
   const N0 = sum(n0)
   const X1 = sum(x1)
@@ -43,14 +44,16 @@ function addSegment(scores: Scores, { n1, x1, n0, x0 }: Segment): void {
   const p1 = X1 / Math.max(N1, 1)
   const p0 = X0 / Math.max(N0, 1)
   const share = N1 / Math.max(N1 + N0, 1)
-  for (let b = 0; b < scores.canary.length; b++) {
-    const r0 = (x0[b] as number) - p0 * (n0[b] as number)
-    const r1 = (x1[b] as number) - p1 * (n1[b] as number)
-    scores.canary[b] = (scores.canary[b] as number) + (1 - share) * r1
-    scores.stable[b] = (scores.stable[b] as number) + share * r0
-    scores.stableRaw[b] = (scores.stableRaw[b] as number) + r0
-    scores.weight1[b] = (scores.weight1[b] as number) + (n1[b] as number)
-    scores.weight0[b] = (scores.weight0[b] as number) + (n0[b] as number)
+  for (let b = 0; b < canary.length; b++) {
+    const requests1 = n1[b] as number
+    const requests0 = n0[b] as number
+    const r0 = (x0[b] as number) - p0 * requests0
+    const r1 = (x1[b] as number) - p1 * requests1
+    canary[b] = (canary[b] as number) + (1 - share) * r1
+    stable[b] = (stable[b] as number) + share * r0
+    stableRaw[b] = (stableRaw[b] as number) + r0
+    weight1[b] = (weight1[b] as number) + requests1
+    weight0[b] = (weight0[b] as number) + requests0
   }
   scores.model1 += (1 - share) ** 2 * X1 * (1 - p1)
   scores.model0 += share ** 2 * X0 * (1 - p0)
@@ -73,8 +76,14 @@ function effective(weights: Float64Array): number | undefined {
  * the degrees of freedom of that finding. Scores are added over epochs before squaring, so that persistently noisy users count fully.
  */
 export function dispersion(segments: readonly Segment[]): Dispersion {
-  const size = segments[0]?.n1.length ?? 0
-  if (size < 2) return none
+  return dispersionsUntilNow(segments)[0] ?? none
+}
+
+/** The over-dispersion from each of the segments until the last. Worked out backwards, so that each segment is gone through once. */
+export function dispersionsUntilNow(segments: readonly (Segment | undefined)[]): readonly Dispersion[] {
+  const size = segments.find((segment) => segment !== undefined)?.n1.length ?? 0
+  const found = new Array<Dispersion>(segments.length).fill(none)
+  if (size < 2) return found
   const scores: Scores = {
     canary: new Float64Array(size),
     stable: new Float64Array(size),
@@ -85,21 +94,35 @@ export function dispersion(segments: readonly Segment[]): Dispersion {
     model0: 0,
     modelStable: 0,
   }
-  for (const segment of segments) addSegment(scores, segment)
+  for (let i = segments.length - 1; i >= 0; i--) {
+    const segment = segments[i]
+    if (segment !== undefined) addSegment(scores, segment)
+    found[i] = segment === undefined ? (found[i + 1] ?? none) : ofScores(scores)
+  }
+  return found
+}
+
+function ofScores(scores: Scores): Dispersion {
+  const { canary, stable, stableRaw } = scores
+  const size = canary.length
   const correction = size / (size - 1)
   let squares = 0
   let fourths = 0
   let stableSquares = 0
   for (let b = 0; b < size; b++) {
-    const c1 = (scores.canary[b] as number) ** 2
-    const c0 = (scores.stable[b] as number) ** 2
-    squares += c1 + c0
-    fourths += c1 * c1 + c0 * c0
-    stableSquares += (scores.stableRaw[b] as number) ** 2
+    const c1 = canary[b] as number
+    const c0 = stable[b] as number
+    const raw = stableRaw[b] as number
+    const square1 = c1 * c1
+    const square0 = c0 * c0
+    squares += square1 + square0
+    fourths += square1 * square1 + square0 * square0
+    stableSquares += raw * raw
   }
   const model = scores.model1 + scores.model0
   const scoreFactor = model > 0 ? (correction * squares) / model : 1
   const stableFactor = scores.modelStable > 0 ? (correction * stableSquares) / scores.modelStable : 1
+  if (scoreFactor <= 1 && stableFactor <= 1) return none
   const B1 = effective(scores.weight1)
   const B0 = effective(scores.weight0)
   let effectiveBuckets = size

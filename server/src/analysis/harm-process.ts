@@ -19,6 +19,11 @@ export const effectGrid = {
   ],
 } as const
 
+const logWeights = {
+  up: effectGrid.up.map(([, weight]) => Math.log(weight)),
+  down: effectGrid.down.map(([, weight]) => Math.log(weight)),
+} as const
+
 /** Prior masses of start epochs, STATISTICS 3.3; they add up to at most 1. */
 const mass = { start: 0.84, stages: 0.1, restarts: 0.06, zeta: 4.5951118258 } as const
 export const restartTicks = 12
@@ -170,6 +175,9 @@ function logAbove(n: number, x: number, rate: number, psi: number): number {
   return x * Math.log(above / rate) + (n - x) * Math.log((1 - above) / (1 - rate))
 }
 
+/** Terms this far below the largest one change nothing in a double. */
+const beneath = 40
+
 /**
  * log M: the mixture over start epochs and effect sizes, tempered by the over-dispersion of each span and by the arm-noise floor
  * D ← D + σ²·V (STATISTICS 3.3 to 3.5). `spread(segment)` is the over-dispersion from that comparison epoch until now.
@@ -180,19 +188,36 @@ export function logEvidence(
   armNoise: number,
   spread: (segment: number) => Dispersion,
 ): number {
-  const terms = process.spent < 1 ? [Math.log(1 - process.spent)] : []
-  for (const start of process.starts) terms.push(contribution(process, start, down, armNoise, spread(start.segment)))
-  return logSumExp(terms)
+  const { starts, logs, information } = process
+  const weights = down ? logWeights.down : logWeights.up
+  const size = weights.length
+  const terms = new Float64Array(starts.length * size + 1)
+  let top = process.spent < 1 ? Math.log(1 - process.spent) : Number.NEGATIVE_INFINITY
+  terms[starts.length * size] = top
+  for (let i = 0; i < starts.length; i++) {
+    const start = starts[i] as Start
+    const { factor, degrees } = spread(start.segment)
+    const widened = factor + armNoise * armNoise * (information - start.information)
+    const logMass = Math.log(start.mass)
+    for (let j = 0; j < size; j++) {
+      const log = (logs[j] as number) - (start.logs[j] as number)
+      const term = logMass + (weights[j] as number) + temper(log, widened, degrees)
+      terms[i * size + j] = term
+      if (term > top) top = term
+    }
+  }
+  return logSumExpBelow(terms, top)
 }
 
-function contribution(process: HarmProcess, start: Start, down: boolean, armNoise: number, spread: Dispersion): number {
-  const factor = spread.factor + armNoise * armNoise * (process.information - start.information)
-  const terms = gridOf(down).map(
-    ([, weight], j) =>
-      Math.log(start.mass * weight) +
-      temper((process.logs[j] as number) - (start.logs[j] as number), factor, spread.degrees),
-  )
-  return logSumExp(terms)
+/** log Σ exp(vᵢ) of values whose largest is `top`. */
+function logSumExpBelow(values: Float64Array, top: number): number {
+  if (top === Number.NEGATIVE_INFINITY) return top
+  let sum = 0
+  for (let i = 0; i < values.length; i++) {
+    const below = (values[i] as number) - top
+    if (below > -beneath) sum += Math.exp(below)
+  }
+  return top + Math.log(sum)
 }
 
 /**
@@ -200,15 +225,20 @@ function contribution(process: HarmProcess, start: Start, down: boolean, armNois
  * stay the same after any time. Dropping one only lowers M. The youngest ten minutes are always kept.
  */
 export function prune(process: HarmProcess, down: boolean): HarmProcess {
-  if (process.starts.length < 24) return process
-  const grid = gridOf(down)
-  const logs = process.starts.map((start) =>
-    logSumExp(
-      process.logs.map(
-        (log, j) => Math.log(start.mass * (grid[j] as readonly [number, number])[1]) + log - (start.logs[j] as number),
-      ),
-    ),
-  )
+  // Only a tick that opened a start has made the list longer.
+  if (process.starts.length < 24 || process.segmentTicks % restartTicks !== 1) return process
+  const weights = down ? logWeights.down : logWeights.up
+  const logs = process.starts.map((start) => {
+    const terms = new Float64Array(weights.length)
+    let top = Number.NEGATIVE_INFINITY
+    for (let j = 0; j < terms.length; j++) {
+      const term =
+        Math.log(start.mass) + (weights[j] as number) + (process.logs[j] as number) - (start.logs[j] as number)
+      terms[j] = term
+      if (term > top) top = term
+    }
+    return logSumExpBelow(terms, top)
+  })
   const total = logSumExp([...logs, Math.log(Math.max(1 - process.spent, 1e-12))])
   const ranked = [...logs].sort((a, b) => b - a)
   const least = Math.max(total + negligible, ranked[mostStarts] ?? Number.NEGATIVE_INFINITY)

@@ -2,7 +2,14 @@ import type { RolloutDefinition } from '../rollout/definition.ts'
 import type { ArmFigures, MetricJudgement } from './judgement.ts'
 import { isCounted, type PlannedMetric } from './plan.ts'
 
-const digits = (value: number, most: number): string => value.toLocaleString('en-US', { maximumFractionDigits: most })
+/** One for each number of digits: making one costs far more than using it, and every look writes dozens of figures. */
+const formats = Array.from({ length: 7 }, (_, most) => new Intl.NumberFormat('en-US', { maximumFractionDigits: most }))
+
+function digits(value: number, most: number): string {
+  // Most figures are counts below a thousand, which need no format.
+  if (Number.isInteger(value) && value > 0 && value < 1000) return String(value)
+  return (formats[most] as Intl.NumberFormat).format(value)
+}
 
 /** A count for people: `1,300`. */
 export const whole = (value: number): string => digits(Math.round(value), 0)

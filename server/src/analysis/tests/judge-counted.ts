@@ -1,4 +1,4 @@
-import { type Dispersion, dispersion, type Segment } from '../dispersion.ts'
+import { type Dispersion, dispersionsUntilNow, type Segment } from '../dispersion.ts'
 import { successes } from '../e-value.ts'
 import { ratioInterval } from '../estimate.ts'
 import type { EpochBuckets } from '../evidence.ts'
@@ -75,31 +75,27 @@ function limitFigures({ kind }: PlannedMetric, { n, x }: { readonly n: number; r
   return figures(n, kind === 'success_rate' ? n - x : x)
 }
 
-/** Over-dispersion from a comparison epoch of the run until now, computed once each. */
+/** Over-dispersion from each comparison epoch of the run until now. */
 function spreads(
   planned: PlannedMetric,
   buckets: readonly EpochBuckets[],
   segments: readonly number[],
 ): (segment: number) => Dispersion {
   if (planned.kind === 'conversion') return () => none
-  const tables = segments.map((epoch) => buckets.find((entry) => entry.epoch === epoch))
-  const known = new Map<number, Dispersion>()
-  return (segment) => {
-    let found = known.get(segment)
-    if (found === undefined) {
-      const span = tables.slice(segment).flatMap((entry) => (entry === undefined ? [] : segmentOf(planned, entry)))
-      found = span.length === 0 ? none : dispersion(span)
-      known.set(segment, found)
-    }
-    return found
-  }
+  const found = dispersionsUntilNow(
+    segments.map((epoch) => {
+      const entry = buckets.find((candidate) => candidate.epoch === epoch)
+      return entry === undefined ? undefined : segmentOf(planned, entry)
+    }),
+  )
+  return (segment) => found[segment] ?? none
 }
 
-function segmentOf(planned: PlannedMetric, entry: EpochBuckets): Segment[] {
+function segmentOf(planned: PlannedMetric, entry: EpochBuckets): Segment | undefined {
   const canary = columnOf(planned, entry.canary)
   const stable = columnOf(planned, entry.stable)
-  if (canary === undefined || stable === undefined) return []
-  return [{ n1: canary.n, x1: canary.x, n0: stable.n, x0: stable.x }]
+  if (canary === undefined || stable === undefined) return undefined
+  return { n1: canary.n, x1: canary.x, n0: stable.n, x0: stable.x }
 }
 
 /**
@@ -121,17 +117,23 @@ function isProven(
   if (x1 < gates.badEvents || estimate < gates.ratioUp) return false
   if (planned.kind === 'conversion') return true
   if (planned.kind !== 'latency' && difference < gates.difference) return false
-  return distinctUsers(planned, buckets, segments) >= gates.users
+  return reachesUsers(planned, buckets, segments, gates.users)
 }
 
-/** User buckets with a bad canary event; independent of time, so that one user's storm is one. */
-function distinctUsers(planned: PlannedMetric, buckets: readonly EpochBuckets[], segments: readonly number[]): number {
+/** Whether so many user buckets have a bad canary event; independent of time, so that one user's storm is one. */
+function reachesUsers(
+  planned: PlannedMetric,
+  buckets: readonly EpochBuckets[],
+  segments: readonly number[],
+  needed: number,
+): boolean {
   const seen = new Set<number>()
   for (const entry of buckets) {
     if (!segments.includes(entry.epoch)) continue
-    columnOf(planned, entry.canary)?.x.forEach((bad, bucket) => {
-      if (bad > 0) seen.add(bucket)
-    })
+    const bad = columnOf(planned, entry.canary)?.x ?? []
+    for (let bucket = 0; bucket < bad.length; bucket++) {
+      if ((bad[bucket] as number) > 0 && seen.add(bucket).size >= needed) return true
+    }
   }
-  return seen.size
+  return false
 }
