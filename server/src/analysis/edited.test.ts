@@ -127,14 +127,19 @@ describe('a stage', () => {
     expect(shown.label).toBe('advance')
     const silent = { canary: { n: 0, failed: 0, exposed: 0 } }
     const short = fold(definition, shown.state, { from: 20, to: 30, ...silent, stable: { exposed: 0 } })
-    expect(look(definition, short).label).toBe('advance')
+    // A third of its requests are missing by then, whoever is silent.
+    expect(look(definition, short).reasons.map(({ code }) => code)).toEqual(['missing-reports'])
     const long = look(definition, fold(definition, short, { from: 30, to: 60, ...silent, stable: { exposed: 0 } }))
     expect([long.label, long.sentence]).toEqual([
       'pause',
       'The canary has stopped reporting: nothing came from it for 4 min, while stable reported 40,000 requests. No data does not count as good data.',
     ])
     const back = fold(definition, long.state, { from: 60, to: 61 })
-    expect(look(definition, back).label).toBe('advance')
+    expect(look(definition, back).label).toBe('pause')
+    expect(look(definition, back, { dismissed: ['missingReports'] })).toMatchObject({
+      label: 'advance',
+      alerts: ['missingReports'],
+    })
   })
 
   it('sees at once that new users of the canary leave no outcomes any more', () => {

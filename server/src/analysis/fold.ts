@@ -1,11 +1,11 @@
 import type { RolloutDefinition } from '../rollout/definition.ts'
+import { addReporting } from './checks/reporting.ts'
 import type { Tick } from './evidence.ts'
 import { startSegment } from './harm-process.ts'
 import type { JudgeState } from './judgement.ts'
 import { leaveStage, type Memory, type MetricMemory, memoryOf, metricMemory, newEpoch, noTraffic } from './memory.ts'
 import { stageMargin } from './non-inferiority.ts'
 import { isCounted, type PlannedMetric, planMetrics } from './plan.ts'
-import { addReporting } from './reporting.ts'
 import { addTraffic, foldCounted, type TickMoment } from './tests/counted.ts'
 import { addObservedTick } from './tests/observed.ts'
 
@@ -36,7 +36,7 @@ export function foldTick(definition: RolloutDefinition, state: JudgeState, tick:
 
 function enterEpoch(memory: Memory, tick: Tick, plan: readonly PlannedMetric[]): Memory {
   const entered = tick.epoch
-  const { tripped: _over, ...kept } = memory
+  const { tripped: _over, lastHeard: _heard, ...kept } = memory
   const metrics: { [key: string]: MetricMemory } = {}
   for (const metric of plan) {
     const old = metricMemory(memory, metric)
@@ -103,6 +103,8 @@ function foldEpoch(memory: Memory, tick: Tick): Memory {
     units: { canary: memory.units.canary + canary.exposed, stable: memory.units.stable + stable.exposed },
     outcomes: { canary: memory.outcomes.canary + canary.n, stable: memory.outcomes.stable + stable.n },
     reporting: addReporting(memory.reporting, tick),
+    conflicts: memory.conflicts + (canary.conflicts ?? 0) + (stable.conflicts ?? 0),
+    ...(n + stable.n > 0 ? { lastHeard: tick.tick } : {}),
     forced: {
       n: memory.forced.n + forcedCanary.n,
       failed: memory.forced.failed + forcedCanary.failed,

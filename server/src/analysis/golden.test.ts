@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { logHarmEvalue } from '@pipit/shared/base'
 import { describe, expect, it } from 'vitest'
+import { logSampleRatio } from './checks/sample-ratio.ts'
 import { dispersion, type Segment, temper } from './dispersion.ts'
 import {
   logLine,
@@ -15,7 +16,6 @@ import { addStratum, alwaysValidHalfWidth, noRatio, ratioOf } from './estimate.t
 import { addTick, type HarmProcess, logEvidence, newHarmProcess, startSegment } from './harm-process.ts'
 import { logGamma } from './log-gamma.ts'
 import { finalZ } from './non-inferiority.ts'
-import { logSampleRatio } from './sample-ratio.ts'
 
 /** A case has the fields of its file; those it has not are never read. */
 type Case = {

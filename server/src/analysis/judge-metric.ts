@@ -7,6 +7,7 @@ import { isCounted, isValued, type PlannedMetric, planMetrics } from './plan.ts'
 import { metricSentence } from './sentences.ts'
 import { judgeCounted } from './tests/judge-counted.ts'
 import { judgeObserved } from './tests/judge-observed.ts'
+import { judgeThroughput } from './tests/judge-throughput.ts'
 import { judgeValued } from './tests/judge-valued.ts'
 
 export interface JudgedMetric {
@@ -95,6 +96,7 @@ function judgeMetric(look: MetricLook): JudgedMetric {
 function findingsOf(look: MetricLook): Findings {
   const { kind } = look.planned
   if (isCounted(kind)) return judgeCounted(look)
+  if (kind === 'throughput') return judgeThroughput(look)
   return isValued(kind) ? judgeValued(look) : judgeObserved(look)
 }
 

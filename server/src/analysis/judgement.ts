@@ -1,4 +1,4 @@
-import type { RolloutDefinition } from '../rollout/definition.ts'
+import type { CheckAction, CheckName, RolloutDefinition } from '../rollout/definition.ts'
 import type { MetricKind } from '../rollout/metric.ts'
 import type { VerdictLabel } from '../rollout/state.ts'
 import type { EpochBuckets, ExposedBy } from './evidence.ts'
@@ -111,6 +111,9 @@ export interface VerdictReason {
     | 'local-breakers'
     | 'sample-ratio'
     | 'canary-silent'
+    | 'missing-reports'
+    | 'both-arms'
+    | 'stale-evidence'
     | 'inconclusive'
     | 'hold-time'
     | 'warm-up'
@@ -125,6 +128,20 @@ export interface VerdictReason {
   readonly sentence: string
 }
 
+export interface Verdict {
+  readonly label: VerdictLabel
+  readonly sentence: string
+  readonly reasons: readonly VerdictReason[]
+}
+
+/** A check on the evidence that failed, with what its policy does about it. The two breakers have no policy: they revert. */
+export interface CheckFinding {
+  readonly check?: CheckName
+  readonly code: VerdictReason['code']
+  readonly action: CheckAction
+  readonly sentence: string
+}
+
 /** The verdict with everything it rests on; stored with each automatic decision. */
 export interface Judgement {
   /** Version of the judge, e.g. `pipit-1`. */
@@ -135,8 +152,9 @@ export interface Judgement {
   /** The verdict in one sentence. */
   readonly sentence: string
   readonly reasons: readonly VerdictReason[]
-  /** Guards with action `alert` that fire now (their metric). */
+  /** Guards with action `alert` that fire now (their metric), and checks of that policy that fail (their name). */
   readonly alerts: readonly string[]
+  readonly checks: readonly CheckFinding[]
   /** log Σ w_i M_i, and the log evidence at which it reverts. */
   readonly logHarm: number
   readonly logHarmNeeded: number

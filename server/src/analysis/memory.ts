@@ -1,11 +1,11 @@
 import type { RolloutDefinition } from '../rollout/definition.ts'
+import { newReporting, type Reporting } from './checks/reporting.ts'
 import type { Counts } from './e-value.ts'
 import { noRatio, type RatioSums } from './estimate.ts'
 import { type HarmProcess, newHarmProcess } from './harm-process.ts'
 import type { JudgeState } from './judgement.ts'
 import { newStageTest, type StageMargin, type StageTest, type Traffic } from './non-inferiority.ts'
 import { comparisonStages, isValued, type PlannedMetric } from './plan.ts'
-import { newReporting, type Reporting } from './reporting.ts'
 import { enterLimitEpoch, type LimitMemory, limitRate, newLimit } from './tests/limit.ts'
 import { endObservedStage, newObserved, type ObservedMemory } from './tests/observed.ts'
 import { newSuperiority, type SuperiorityTest } from './tests/superiority.ts'
@@ -57,6 +57,10 @@ export interface Memory extends JudgeState {
   readonly units: { readonly canary: number; readonly stable: number }
   readonly outcomes: { readonly canary: number; readonly stable: number }
   readonly reporting: Reporting
+  /** Units that came in both arms, in this epoch. */
+  readonly conflicts: number
+  /** The last tick with any outcome, in this epoch. */
+  readonly lastHeard?: number
   readonly forced: { readonly n: number; readonly failed: number; readonly exposed: number }
   /** The tick in which the canary failed beyond all doubt, if any in this epoch; `compared` where stable was there and well. */
   readonly tripped?: { readonly n: number; readonly failed: number; readonly compared: boolean }
@@ -72,6 +76,7 @@ export const newEpoch = {
   units: { canary: 0, stable: 0 },
   outcomes: { canary: 0, stable: 0 },
   reporting: newReporting,
+  conflicts: 0,
   forced: { n: 0, failed: 0, exposed: 0 },
 } as const satisfies Partial<Memory>
 
@@ -148,7 +153,7 @@ function newMemory(memory: Memory, metric: PlannedMetric, asked: MetricMemory['a
     stageMargin: { margin: metric.margin ?? {}, monitorOnly: false },
     superiority: newSuperiority,
     ...(rate === undefined ? {} : { limit: newLimit(rate) }),
-    ...(isValued(metric.kind) ? { valued: newValued } : {}),
+    ...(isValued(metric.kind) || metric.kind === 'throughput' ? { valued: newValued } : {}),
     ...(metric.kind === 'external' ? { observed: newObserved } : {}),
     before: noTraffic,
     current: noTraffic,

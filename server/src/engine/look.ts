@@ -162,17 +162,18 @@ async function judgeNow(
   })
 }
 
-/** Guards that only alert tell people once when they begin to fire. */
+/** Guards and checks that only alert tell people once when they begin to. */
 async function tellAlerts(
   { stores, context, newId }: Look,
   record: RolloutRecord,
   before: Judgement | undefined,
   judgement: Judgement,
 ): Promise<void> {
-  for (const metric of judgement.alerts) {
-    if (before?.alerts.includes(metric)) continue
-    const found = judgement.metrics.find((entry) => entry.metric === metric)
-    const sentence = `Alert for ${record.key}: ${found?.sentence ?? metric}`
+  for (const name of judgement.alerts) {
+    if (before?.alerts.includes(name)) continue
+    const found =
+      judgement.metrics.find((entry) => entry.metric === name) ?? judgement.checks.find((entry) => entry.check === name)
+    const sentence = `Alert for ${record.key}: ${found?.sentence ?? name}`
     await addHistory(stores, record, record, { event: 'alert', context, summary: sentence, judgement }, newId)
     const effect = { type: 'notify', level: 'warning', sentence } as const
     await emit(stores, record.environment, record.key, [effect], context.now, newId)

@@ -1,4 +1,4 @@
-import type { Tick } from './evidence.ts'
+import type { Tick } from '../evidence.ts'
 
 /** Whether the canary goes on reporting, in one epoch. Only time buckets in which stable reported are counted. Plain JSON. */
 export interface Reporting {
