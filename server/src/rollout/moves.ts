@@ -1,5 +1,5 @@
 import { isWeight } from './check.ts'
-import type { RolloutDefinition } from './definition.ts'
+import { checkNames, type RolloutDefinition } from './definition.ts'
 import { changed, quietly, rejected, unchanged } from './outcome.ts'
 import type { EventContext, Progress, RolloutEvent, RolloutState, Transition } from './state.ts'
 
@@ -220,16 +220,19 @@ export function dismiss(
   event: Extract<RolloutEvent, { type: 'dismiss' }>,
   context: EventContext,
 ): Transition {
-  if (!definition.guards.some((guard) => guard.metric === event.metric)) {
+  const isCheck = (checkNames as readonly string[]).includes(event.metric)
+  if (!isCheck && !definition.guards.some((guard) => guard.metric === event.metric)) {
     const guards = definition.guards.map((guard) => guard.metric).join(', ') || 'none'
-    return rejected('unknown-guard', `${definition.key} has no guard on "${event.metric}"; it has ${guards}`)
+    const message = `${definition.key} has no guard on "${event.metric}"; it has ${guards}, and the checks ${checkNames.join(', ')}`
+    return rejected('unknown-guard', message)
   }
   if (!(event.until > context.now) || event.until > latestTime) {
     return rejected('in-the-past', 'a guard is dismissed until a time to come, in epoch milliseconds')
   }
   const entry = { until: event.until, reason: context.reason ?? '', by: context.actor.name }
   const dismissed = { ...state.progress.dismissed, [event.metric]: entry }
-  const summary = `guard on ${event.metric} ignored until ${isoTime(event.until)}`
+  const what = isCheck ? 'check' : 'guard on'
+  const summary = `${what} ${event.metric} ignored until ${isoTime(event.until)}`
   return quietly({ ...state, progress: { ...state.progress, dismissed } }, summary)
 }
 
