@@ -26,7 +26,8 @@ export function foldTick(definition: RolloutDefinition, state: JudgeState, tick:
   const warm = (tick.tick - memory.epochStart) * definition.analysis.tickMs >= definition.analysis.warmupMs
   if (!late && warm && !memory.marginsFixed) memory = fixMargins(memory, definition, plan, tick)
   const { comparing, planned } = memory
-  const when: TickMoment = { late, comparing, planned, testing: warm && !late && comparing }
+  const { tickMs } = definition.analysis
+  const when: TickMoment = { late, comparing, planned, testing: warm && !late && comparing, tickMs }
   const metrics: { [key: string]: MetricMemory } = {}
   for (const metric of plan) {
     metrics[metric.key] = foldMetric(metricMemory(memory, metric), metric, tick, when)

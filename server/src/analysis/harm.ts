@@ -2,7 +2,7 @@ import type { RolloutDefinition } from '../rollout/definition.ts'
 import { logSumExp } from './e-value.ts'
 import type { JudgedMetric } from './judge-metric.ts'
 import type { Verdict, VerdictReason } from './judgement.ts'
-import { harmSentence, limitSentence } from './sentences.ts'
+import { harmSentence, limitSentence, sliceSentence } from './sentences.ts'
 
 /** A guard that only alerts, and has reason to. */
 export function isAlerting({ planned, found, proven }: JudgedMetric, definition: RolloutDefinition): boolean {
@@ -47,13 +47,24 @@ export function harmVerdict(
   // is an e-process as well.
   const log = worst === ranked[0] ? harm.log : logSumExp(proven.map(({ share }) => share))
   if (log < harm.needed) return undefined
-  const { limit } = worst.found
-  const sentence =
-    worst.cause === 'limit' && limit !== undefined
-      ? limitSentence(worst.planned, limit, log, definition)
-      : harmSentence(worst.planned, worst.found, log, definition)
+  const sentence = sentenceOf(worst, log, definition)
   const reasons = ranked
     .filter(({ share }) => share >= 0)
-    .map(({ planned, found, cause }): VerdictReason => ({ code: cause, metric: planned.key, sentence: found.sentence }))
+    .map(
+      ({ planned, found, cause }): VerdictReason => ({
+        code: codes[cause],
+        metric: planned.key,
+        sentence: found.sentence,
+      }),
+    )
   return { label: worst.planned.guard?.action === 'pause' ? 'pause' : 'revert', sentence, reasons }
+}
+
+const codes = { harm: 'harm', limit: 'limit', slice: 'slice-harm' } as const
+
+function sentenceOf({ planned, found, cause }: JudgedMetric, log: number, definition: RolloutDefinition): string {
+  const [slice] = found.slices ?? []
+  if (cause === 'limit' && found.limit !== undefined) return limitSentence(planned, found.limit, log, definition)
+  if (cause === 'slice' && slice !== undefined) return sliceSentence(planned, slice, log, definition)
+  return harmSentence(planned, found, log, definition)
 }

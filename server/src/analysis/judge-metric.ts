@@ -9,13 +9,17 @@ import { judgeCounted } from './tests/judge-counted.ts'
 import { judgeObserved } from './tests/judge-observed.ts'
 import { judgeThroughput } from './tests/judge-throughput.ts'
 import { judgeValued } from './tests/judge-valued.ts'
+import { trendView } from './trend.ts'
+
+/** What of a metric speaks most against the canary: the comparison, its own limit, or one slice. */
+export type Cause = 'harm' | 'limit' | 'slice'
 
 export interface JudgedMetric {
   readonly planned: PlannedMetric
   readonly found: MetricJudgement
   /** The practical gates of a harm verdict hold: enough bad events of enough users, and a difference worth acting on. */
   readonly proven: boolean
-  readonly cause: 'harm' | 'limit'
+  readonly cause: Cause
   /** The memory with what this look latched. */
   readonly memory: MetricMemory
 }
@@ -49,7 +53,11 @@ export interface Findings {
     readonly monitorOnly: boolean
   }
   readonly better?: number
-  readonly proven: boolean
+  readonly slices?: NonNullable<MetricJudgement['slices']>
+  /** Part of `harm` that the loudest slice has. */
+  readonly loudestSlice?: number
+  /** By what speaks against the canary; true where nothing else is asked for. */
+  readonly proven: { readonly [K in Cause]?: boolean }
   readonly memory: MetricMemory
 }
 
@@ -66,6 +74,7 @@ function judgeMetric(look: MetricLook): JudgedMetric {
   const { planned, input, comparing } = look
   const findings = findingsOf(look)
   const { within, better } = findings
+  const cause = causeOf(planned, findings)
   const blocks = planned.margin !== undefined && (planned.gated || planned.guard?.action !== 'alert')
   const found: Omit<MetricJudgement, 'sentence'> = {
     metric: planned.key,
@@ -77,6 +86,8 @@ function judgeMetric(look: MetricLook): JudgedMetric {
     ...(findings.ratio === undefined ? {} : { ratio: findings.ratio }),
     logHarm: harmOf(planned, findings),
     ...limitPart(planned, findings),
+    ...trendPart(findings.memory, input.definition.analysis.tickMs),
+    ...(findings.slices === undefined ? {} : { slices: findings.slices }),
     ...(planned.goal === undefined || !comparing || better === undefined
       ? {}
       : { superiority: superiorityOf(planned.goal, better, input.definition.analysis.alpha) }),
@@ -87,8 +98,8 @@ function judgeMetric(look: MetricLook): JudgedMetric {
   return {
     planned,
     found: { ...found, sentence: metricSentence(planned, found) },
-    proven: findings.proven,
-    cause: causeOf(planned, findings),
+    proven: findings.proven[cause] ?? true,
+    cause,
     memory: findings.memory,
   }
 }
@@ -108,14 +119,19 @@ function guardPart(
   return { guard: { action: guard.action, weight, dismissed: dismissed.includes(key) } }
 }
 
+function trendPart({ trend }: MetricMemory, tickMs: number): Pick<MetricJudgement, 'trend'> {
+  if (trend === undefined) return {}
+  return { trend: { canary: trendView(trend.canary, tickMs), stable: trendView(trend.stable, tickMs) } }
+}
+
 function limitPart({ never }: PlannedMetric, { limit }: Findings): Pick<MetricJudgement, 'limit'> {
   if (never === undefined || limit === undefined) return {}
   return { limit: never.above === undefined ? { below: never.below, ...limit } : { above: never.above, ...limit } }
 }
 
-/** What speaks more against the canary: the comparison, or its own limit. */
-function causeOf({ guard }: PlannedMetric, { harm = 0, limit }: Findings): JudgedMetric['cause'] {
-  return limit !== undefined && (guard?.worseThan === undefined || limit.logEvidence > harm) ? 'limit' : 'harm'
+function causeOf({ guard }: PlannedMetric, { harm = 0, limit, loudestSlice }: Findings): Cause {
+  if (limit !== undefined && (guard?.worseThan === undefined || limit.logEvidence > harm)) return 'limit'
+  return loudestSlice !== undefined && loudestSlice > harm - Math.LN2 ? 'slice' : 'harm'
 }
 
 /** A guard with both a comparison and a limit gives half of its weight to each. */

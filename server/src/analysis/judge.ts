@@ -52,8 +52,9 @@ export function judge(input: JudgeInput): Judgement {
   }
 }
 
-/** What a failing canary loses of its requests does not hide that it fails. */
-const isDistrust = ({ code, action }: CheckFinding): boolean => code !== 'missing-reports' || action === 'revert'
+/** What a failing canary loses of its requests, or an incident of both arms, does not hide that the canary fails more. */
+const isDistrust = ({ code, action }: CheckFinding): boolean =>
+  (code !== 'missing-reports' && code !== 'shared-incident') || action === 'revert'
 
 /** Evidence that cannot be trusted comes before everything that would be read from it. */
 function checkVerdict(findings: readonly CheckFinding[]): Verdict | undefined {

@@ -2,6 +2,7 @@ import type { CheckAction, CheckName, RolloutDefinition } from '../rollout/defin
 import type { MetricKind } from '../rollout/metric.ts'
 import type { VerdictLabel } from '../rollout/state.ts'
 import type { EpochBuckets, ExposedBy } from './evidence.ts'
+import type { TrendView } from './trend.ts'
 
 /** The stage the judge is asked about. */
 export interface StageView {
@@ -76,6 +77,16 @@ export interface MetricJudgement {
     /** Stable is beyond it as well, in this stage. */
     readonly isShared: boolean
   }
+  /** The metric's own history in each arm: apart from the comparison. */
+  readonly trend?: { readonly canary: TrendView; readonly stable: TrendView }
+  /** Slices in which the canary looks worst, loudest first (at most five): part of `logHarm`, by a part of the guard's weight. */
+  readonly slices?: readonly {
+    readonly attribute: string
+    readonly value: string
+    readonly canary: ArmFigures
+    readonly stable: ArmFigures
+    readonly logEvidence: number
+  }[]
   /** "Better than stable", in this stage, for a gate that asks for it. */
   readonly superiority?: {
     readonly relative: number
@@ -106,6 +117,7 @@ export interface VerdictReason {
   readonly code:
     | 'harm'
     | 'limit'
+    | 'slice-harm'
     | 'shared-incident'
     | 'circuit-breaker'
     | 'local-breakers'

@@ -8,10 +8,13 @@ import { newStageTest, type StageMargin, type StageTest, type Traffic } from './
 import { comparisonStages, isValued, type PlannedMetric } from './plan.ts'
 import { enterLimitEpoch, type LimitMemory, limitRate, newLimit } from './tests/limit.ts'
 import { endObservedStage, newObserved, type ObservedMemory } from './tests/observed.ts'
+import { endSliceStage, type SliceMemory } from './tests/slices.ts'
 import { newSuperiority, type SuperiorityTest } from './tests/superiority.ts'
 import { endValuedStage, newValued, type ValuedMemory } from './tests/valued.ts'
 
 /** Version of the judge: grows when the same evidence could give another verdict. */
+import type { Trend } from './trend.ts'
+
 export const judgeVersion = 'pipit-2'
 
 /** What is remembered of one metric over a run. Plain JSON. */
@@ -34,6 +37,10 @@ export interface MetricMemory {
   readonly limit?: LimitMemory
   readonly valued?: ValuedMemory
   readonly observed?: ObservedMemory
+  /** The metric's own history in each arm. */
+  readonly trend?: { readonly canary: Trend; readonly stable: Trend }
+  /** By slice, where the rollout declares any and somebody has reported them. */
+  readonly slices?: SliceMemory
   /** Conversions: units of this epoch that have not converted yet. */
   readonly risk: { readonly canary: number; readonly stable: number }
 }
@@ -110,12 +117,13 @@ export function metricMemory(memory: Memory, metric: PlannedMetric): MetricMemor
   const same = (field: keyof MetricMemory['asked']): boolean => known.asked[field] === asked[field]
   if (same('nulls') && same('margin') && same('goal') && same('never')) return known
   const fresh = newMemory(memory, metric, asked)
-  const { limit: _, ...kept } = known
+  const { limit: _, slices, ...kept } = known
   const limit = same('never') ? known.limit : fresh.limit
   return {
     ...kept,
     asked,
     ...(limit === undefined ? {} : { limit }),
+    ...(slices === undefined || !same('nulls') ? {} : { slices }),
     ...(same('nulls') ? {} : { harm: fresh.harm }),
     ...(same('margin') ? {} : { stage: fresh.stage, stageMargin: fresh.stageMargin }),
     ...(same('goal') ? {} : { superiority: fresh.superiority }),
@@ -171,5 +179,6 @@ export function leaveStage(own: MetricMemory, comparing: boolean): MetricMemory 
     // Only a stage that was compared has evidence to keep.
     ...(own.valued === undefined || !comparing ? {} : { valued: endValuedStage(own.valued) }),
     ...(own.observed === undefined || !comparing ? {} : { observed: endObservedStage(own.observed) }),
+    ...(own.slices === undefined || !comparing ? {} : { slices: endSliceStage(own.slices) }),
   }
 }

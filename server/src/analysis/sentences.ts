@@ -133,6 +133,18 @@ export function limitSentence(
   return `${capitalised(limitFigure(metric, limit))}: odds ${oddsText(logHarm)} against chance. ${falseAlarms(definition)}`
 }
 
+/** Why a canary that harms one group of users is taken back or stopped. */
+export function sliceSentence(
+  metric: PlannedMetric,
+  slice: NonNullable<MetricJudgement['slices']>[number],
+  logHarm: number,
+  definition: RolloutDefinition,
+): string {
+  const what = metric.kind === 'latency' ? latencyWording(metric) : title(metric)
+  const arms = `${armText(metric, slice.canary)} on the canary against ${armText(metric, slice.stable)} on stable`
+  return `Where ${slice.attribute} is ${slice.value}, ${what} ${arms}; elsewhere no such difference is shown: odds ${oddsText(logHarm)} against chance. ${falseAlarms(definition)}`
+}
+
 const falseAlarms = ({ analysis }: RolloutDefinition): string =>
   `False alarms of this rule happen in at most 1 of ${whole(1 / analysis.alpha)} rollouts.`
 

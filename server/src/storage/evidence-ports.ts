@@ -1,8 +1,5 @@
 import type { EpochBuckets, ExposedBy, Tick } from '../analysis/evidence.ts'
 
-/** Values of a slice that are kept apart, and instances told apart in exposures; what comes later is `(other)`. */
-export const sliceLimits = { values: 16, instances: 1000 } as const
-
 /** Sums that one transaction adds to an arm's cell. Flat bucket rows as in the protocol: `[bucket, n, failed, timed, over…]`. */
 export interface OutcomeDelta {
   readonly rolloutId: string

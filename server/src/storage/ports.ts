@@ -18,7 +18,6 @@ export type {
   ValueEvent,
   ValueResult,
 } from './evidence-ports.ts'
-export { sliceLimits } from './evidence-ports.ts'
 
 /** All times are epoch milliseconds; ids are nanoid texts; a record that is not there is `undefined`. */
 

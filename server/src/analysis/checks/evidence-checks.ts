@@ -5,6 +5,7 @@ import { oddsText, percent, span, whole } from '../sentences.ts'
 import { fewerRequests, requestRatio, shareDispersion } from '../tests/request-share.ts'
 import { fellSilent } from './reporting.ts'
 import { findCulprit, logSampleRatio, sampleRatioNeeded } from './sample-ratio.ts'
+import { findIncident, incidentSentence } from './shared-incident.ts'
 
 export interface Checked {
   readonly sampleRatio: Judgement['sampleRatio']
@@ -45,6 +46,7 @@ export function checkEvidence(input: JudgeInput, memory: Memory): Checked {
     mismatch(look, sampleRatio),
     missingReports(look),
     bothArms(look),
+    sharedIncident(look),
     noData(look),
     staleEvidence(look),
     tooFewUnits(look),
@@ -170,6 +172,14 @@ function bothArms(look: Look): CheckFinding | undefined {
     'both-arms',
     `${whole(conflicts)} of ${whole(all)} users have been served by both arms in stage ${look.stage.name}: what they did counts for neither; look for instances that decide by another ruleset, salt or id.`,
   )
+}
+
+function sharedIncident(look: Look): CheckFinding | undefined {
+  const { definition } = look.input
+  const incident = look.comparing ? findIncident(definition, look.memory) : undefined
+  if (incident === undefined) return undefined
+  const sentence = incidentSentence(incident, definition.analysis.tickMs)
+  return finding(look, 'sharedIncident', 'shared-incident', sentence)
 }
 
 function noData(look: Look): CheckFinding | undefined {

@@ -5,7 +5,9 @@ import { addTick, type HarmSettings, prune } from '../harm-process.ts'
 import type { MetricMemory } from '../memory.ts'
 import { addStageTick, type Traffic } from '../non-inferiority.ts'
 import type { PlannedMetric } from '../plan.ts'
+import { addTrendTick, newTrend } from '../trend.ts'
 import { addLimitTick } from './limit.ts'
+import { addSliceTick, isSliced } from './slices.ts'
 import { addSuperiorityTick } from './superiority.ts'
 
 /** What a test has to know of the moment a tick is taken in. */
@@ -17,6 +19,7 @@ export interface TickMoment {
   readonly testing: boolean
   /** Comparison stages planned at the start of the run. */
   readonly planned: number
+  readonly tickMs: number
 }
 
 interface TickCounts {
@@ -59,12 +62,8 @@ function addedCounts(metric: PlannedMetric, tick: Tick): Counts {
 }
 
 /** Takes a time bucket into the memory of a metric that counts events. */
-export function foldCounted(
-  old: MetricMemory,
-  metric: PlannedMetric,
-  tick: Tick,
-  { late, comparing, testing, planned }: TickMoment,
-): MetricMemory {
+export function foldCounted(old: MetricMemory, metric: PlannedMetric, tick: Tick, when: TickMoment): MetricMemory {
+  const { late, comparing, testing, planned } = when
   // The units at risk of an epoch that is over are not known any more.
   if (late && metric.kind === 'conversion') return old
   const { tested: counts, added } = countsOf(metric, tick, old.risk)
@@ -90,8 +89,25 @@ export function foldCounted(
     superiority:
       testing && metric.goal !== undefined ? foldGoal(old, metric, counts, metric.goal.relative) : old.superiority,
     ...(old.limit === undefined ? {} : { limit: addLimitTick(old.limit, metric, tick) }),
+    ...(comparing && !late && tick.slices !== undefined && isSliced(metric)
+      ? { slices: addSliceTick(old.slices ?? {}, metric, tick.slices) }
+      : {}),
+    ...(late ? {} : { trend: foldTrend(old.trend, tick, counts, when.tickMs) }),
     current,
     risk: { canary: counts.n1 - counts.x1, stable: counts.n0 - counts.x0 },
+  }
+}
+
+function foldTrend(
+  before: MetricMemory['trend'],
+  { tick }: Tick,
+  { n1, x1, n0, x0 }: Counts,
+  tickMs: number,
+): NonNullable<MetricMemory['trend']> {
+  const at = tick * tickMs
+  return {
+    canary: addTrendTick(before?.canary ?? newTrend, tick, at, { x: x1, n: n1 }),
+    stable: addTrendTick(before?.stable ?? newTrend, tick, at, { x: x0, n: n0 }),
   }
 }
 

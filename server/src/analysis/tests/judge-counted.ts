@@ -1,5 +1,5 @@
 import { type Dispersion, dispersionsUntilNow, type Segment } from '../dispersion.ts'
-import { successes } from '../e-value.ts'
+import { type Counts, successes } from '../e-value.ts'
 import { ratioInterval } from '../estimate.ts'
 import type { EpochBuckets } from '../evidence.ts'
 import { logEvidence } from '../harm-process.ts'
@@ -10,11 +10,12 @@ import { lookAtStage, stageEvidence } from '../non-inferiority.ts'
 import type { PlannedMetric } from '../plan.ts'
 import { columnOf } from './columns.ts'
 import { lookAtLimit } from './limit.ts'
+import { lookAtSlices, type SliceFinding, type SliceMemory } from './slices.ts'
 import { superiorityEvidence } from './superiority.ts'
 
 const none: Dispersion = { factor: 1, degrees: Number.POSITIVE_INFINITY }
 /** Gates of STATISTICS 3.6: they can only make false reverts rarer. */
-const gates = { badEvents: 3, users: 3, ratioUp: 1.1, ratioDown: 0.97, difference: 0.0005 } as const
+const gates = { badEvents: 3, sliceEvents: 5, users: 3, ratioUp: 1.1, ratioDown: 0.97, difference: 0.0005 } as const
 
 /** Rates, latencies and conversions: events out of requests or units. */
 export function judgeCounted({ planned, input, memory, own, stage, comparing, warm }: MetricLook): Findings {
@@ -23,7 +24,13 @@ export function judgeCounted({ planned, input, memory, own, stage, comparing, wa
   const spread = spreads(planned, input.buckets, memory.segments)
   const whole = memory.segments.length === 0 ? none : spread(0)
   const inStage = memory.comparing ? spread(memory.segments.length - 1) : none
-  const harm = own.harm.map((process) => logEvidence(process, planned.down, armNoise, spread))
+  const processes = own.harm.map((process) => logEvidence(process, planned.down, armNoise, spread))
+  const harm = processes.length === 0 ? undefined : Math.min(...processes)
+  const attributes = input.definition.slices.length
+  const sliced =
+    own.slices === undefined || harm === undefined || attributes === 0
+      ? undefined
+      : lookAtSlices(own.slices, harm, { attributes, planned: memory.planned, spread: whole, armNoise })
   const { margin, monitorOnly } = own.stageMargin
   const times = { elapsedMs: input.stage.elapsedMs, maxHoldMs: stage.maxHoldMs }
   const isComparedHere = comparing && warm && planned.margin !== undefined
@@ -31,19 +38,14 @@ export function judgeCounted({ planned, input, memory, own, stage, comparing, wa
   const ratio = ratioInterval(own.ratio, whole.factor, armNoise)
   const limit = own.limit === undefined ? undefined : lookAtLimit(own.limit, planned, input.buckets)
   const totals = planned.kind === 'success_rate' ? successes(own.totals) : own.totals
-  const bothProven = isProven(
-    planned,
-    own,
-    input.buckets,
-    memory.segments,
-    planned.kind === 'success_rate' ? undefined : ratio?.estimate,
-  )
-  const limitProven = limit !== undefined && own.limit !== undefined && own.limit.canary.x >= gates.badEvents
+  // The interval is about successes where they are the metric, and failures are what is counted.
+  const estimate = planned.kind === 'success_rate' ? undefined : ratio?.estimate
   return {
     canary: figures(totals.n1, totals.x1),
     stable: figures(totals.n0, totals.x0),
     ...(ratio === undefined ? {} : { ratio }),
-    ...(harm.length === 0 ? {} : { harm: Math.min(...harm) }),
+    ...(harm === undefined ? {} : { harm: sliced?.log ?? harm }),
+    ...(sliced === undefined ? {} : { slices: slicesFound(planned, sliced.found), loudestSlice: sliced.loudest }),
     ...(limit === undefined || own.limit === undefined
       ? {}
       : {
@@ -62,9 +64,35 @@ export function judgeCounted({ planned, input, memory, own, stage, comparing, wa
       monitorOnly,
     },
     better: superiorityEvidence(own.superiority, inStage, armNoise),
-    proven: limit !== undefined && limit.log > Math.min(...harm, limit.log - 1) ? limitProven : bothProven,
-    memory: looked === own.stage ? own : { ...own, stage: looked },
+    proven: {
+      harm: isProven(planned, own, input.buckets, memory.segments, estimate),
+      limit: (own.limit?.canary.x ?? 0) >= gates.badEvents,
+      slice: sliced?.found[0] !== undefined && isSliceProven(planned, sliced.found[0].counts),
+    },
+    memory: remembered(own, looked, sliced?.memory),
   }
+}
+
+function remembered(own: MetricMemory, stage: MetricMemory['stage'], slices: SliceMemory | undefined): MetricMemory {
+  return stage === own.stage && slices === undefined
+    ? own
+    : { ...own, stage, ...(slices === undefined ? {} : { slices }) }
+}
+
+/** Slices with the most evidence that people are shown. */
+const shownSlices = 5
+
+function slicesFound(planned: PlannedMetric, found: readonly SliceFinding[]): NonNullable<Findings['slices']> {
+  return found.slice(0, shownSlices).map(({ attribute, value, counts, log }) => {
+    const { n1, x1, n0, x0 } = planned.kind === 'success_rate' ? successes(counts) : counts
+    return { attribute, value, canary: figures(n1, x1), stable: figures(n0, x0), logEvidence: log }
+  })
+}
+
+/** As for the whole; who the users of a slice are is not known, so that more events are asked for. */
+function isSliceProven({ kind }: PlannedMetric, { n1, x1, n0, x0 }: Counts): boolean {
+  if (x1 < gates.sliceEvents || n1 === 0 || n0 === 0) return false
+  return x1 / n1 >= gates.ratioUp * (x0 / n0) && (kind === 'latency' || x1 / n1 - x0 / n0 >= gates.difference)
 }
 
 function figures(n: number, x: number): ArmFigures {

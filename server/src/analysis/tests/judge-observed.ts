@@ -24,7 +24,7 @@ export function judgeObserved({ planned, memory, own }: MetricLook): Findings {
       shown: look.within >= logShown ? 'sequential' : undefined,
       monitorOnly: false,
     },
-    proven: true,
+    proven: {},
     memory: own,
   }
 }

@@ -44,7 +44,7 @@ export function judgeThroughput(look: MetricLook): Findings {
       shown: valued.shown,
       monitorOnly: theta !== undefined && isTooWide(look, error, theta),
     },
-    proven: (ratio?.estimate ?? 1) <= 0.97,
+    proven: { harm: (ratio?.estimate ?? 1) <= 0.97 },
     memory: valued === own.valued ? own : { ...own, valued },
   }
 }

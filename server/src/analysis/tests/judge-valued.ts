@@ -39,7 +39,7 @@ export function judgeValued({ planned, input, memory, own, stage, comparing }: M
       monitorOnly: look.monitorOnly,
     },
     better: look.better,
-    proven: true,
+    proven: {},
     memory: valued === own.valued ? own : { ...own, valued },
   }
 }

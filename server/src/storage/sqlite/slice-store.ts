@@ -1,4 +1,5 @@
-import { type OutcomeDelta, sliceLimits } from '../ports.ts'
+import { sliceLimits } from '../../analysis/slice-limits.ts'
+import type { OutcomeDelta } from '../ports.ts'
 import { mergeOver } from './bucket-table.ts'
 import type { Connection } from './database.ts'
 
