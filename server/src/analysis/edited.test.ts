@@ -186,6 +186,6 @@ describe('harm that is proven', () => {
       found.metrics[0]?.logHarm ?? 0,
     )
     expect(found.label).toBe('revert')
-    expect(found.sentence).toMatch(/^Error rate 2 %/)
+    expect(found.sentence).toMatch(/^Error rate: 2 %/)
   })
 })

@@ -99,8 +99,13 @@ function advance({ definition, stage }: JudgeInput, judged: readonly JudgedMetri
     return { label: 'advance', sentence, reasons: [{ code: 'no-comparison', sentence }] }
   }
   const shown = judged.filter(({ found }) => found.nonInferiority?.passed === true).map(({ planned }) => title(planned))
-  const proof =
-    shown.length === 0 ? 'no guard that acts found harm' : `${shown.join(', ')} shown to be within the margin`
+  const better = judged.flatMap(({ planned, found }) =>
+    found.superiority?.passed === true
+      ? [`${title(planned)} shown to be ${betterText(found.superiority.relative)}`]
+      : [],
+  )
+  const within = shown.length === 0 ? [] : [`${shown.join(', ')} shown to be within the margin`]
+  const proof = [...within, ...better].join(', ') || 'no guard that acts found harm'
   const alerts = judged.filter((metric) => isAlerting(metric, definition)).map(({ planned }) => title(planned))
   const warning = alerts.length === 0 ? '' : ` Look at ${alerts.join(', ')}: the guard there alerts, and only alerts.`
   const sentence = `Stage ${current.name} is passed, ${proof}: ${goal}.${warning}`

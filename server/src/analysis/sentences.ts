@@ -102,7 +102,7 @@ export function comparison(metric: PlannedMetric, found: Pick<MetricJudgement, '
     ratio === undefined
       ? ''
       : ` (ratio ${digits(ratio.estimate, 2)}, 99 % always-valid interval ${digits(ratio.low, 2)}–${digits(ratio.high, 2)})`
-  return `${what} ${armText(metric, found.canary)} on the canary against ${armText(metric, found.stable)} on stable${times}`
+  return `${what}: ${armText(metric, found.canary)} on the canary against ${armText(metric, found.stable)} on stable${times}`
 }
 
 /** A guard's bound: `never above 5 %`. */
@@ -120,7 +120,7 @@ function limitFigure(metric: PlannedMetric, limit: NonNullable<MetricJudgement['
     const slower = `${percent(canary.rate)} of ${whole(canary.n)} canary requests took longer than ${figureText(metric, limit.above ?? 0)}`
     return `${slower}, where p${digits((metric.limits?.quantile ?? 0) * 100, 2)} allows ${percent(1 - (metric.limits?.quantile ?? 0))}`
   }
-  return `${title(metric)} ${armText(metric, canary)} on the canary, ${limitText(metric)}`
+  return `${title(metric)}: ${armText(metric, canary)} on the canary, where the guard says ${limitText(metric)}`
 }
 
 /** Why a canary beyond its own limit is taken back or stopped. */
@@ -142,7 +142,7 @@ export function sliceSentence(
 ): string {
   const what = metric.kind === 'latency' ? latencyWording(metric) : title(metric)
   const arms = `${armText(metric, slice.canary)} on the canary against ${armText(metric, slice.stable)} on stable`
-  return `Where ${slice.attribute} is ${slice.value}, ${what} ${arms}; elsewhere no such difference is shown: odds ${oddsText(logHarm)} against chance. ${falseAlarms(definition)}`
+  return `Where ${slice.attribute} is ${slice.value}, ${what}: ${arms}; elsewhere no such difference is shown: odds ${oddsText(logHarm)} against chance. ${falseAlarms(definition)}`
 }
 
 const falseAlarms = ({ analysis }: RolloutDefinition): string =>

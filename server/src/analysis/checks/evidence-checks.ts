@@ -170,7 +170,7 @@ function bothArms(look: Look): CheckFinding | undefined {
     look,
     'bothArms',
     'both-arms',
-    `${whole(conflicts)} of ${whole(all)} users have been served by both arms in stage ${look.stage.name}: what they did counts for neither; look for instances that decide by another ruleset, salt or id.`,
+    `${whole(conflicts)} of ${whole(all)} users have been served by both arms in stage ${look.stage.name}: the arms are not different people any more; look for instances that decide by another ruleset, salt or id.`,
   )
 }
 

@@ -35,7 +35,7 @@ export function judgeCounted({ planned, input, memory, own, stage, comparing, wa
   const times = { elapsedMs: input.stage.elapsedMs, maxHoldMs: stage.maxHoldMs }
   const isComparedHere = comparing && warm && planned.margin !== undefined
   const looked = isComparedHere ? lookAtStage(own.stage, planned, margin, inStage, armNoise, times) : own.stage
-  const ratio = ratioInterval(own.ratio, whole.factor, armNoise)
+  const ratio = ratioInterval(own.ratio, whole.factor, armNoise * noiseScale(planned, own.totals))
   const limit = own.limit === undefined ? undefined : lookAtLimit(own.limit, planned, input.buckets)
   const totals = planned.kind === 'success_rate' ? successes(own.totals) : own.totals
   // The interval is about successes where they are the metric, and failures are what is counted.
@@ -71,6 +71,11 @@ export function judgeCounted({ planned, input, memory, own, stage, comparing, wa
     },
     memory: remembered(own, looked, sliced?.memory),
   }
+}
+
+/** Noise on the log odds of failures moves the log of successes by as much less as failures are rarer. */
+function noiseScale({ kind }: PlannedMetric, { n1, x1, n0, x0 }: Counts): number {
+  return kind === 'success_rate' ? (x1 + x0) / Math.max(1, n1 + n0) : 1
 }
 
 function remembered(own: MetricMemory, stage: MetricMemory['stage'], slices: SliceMemory | undefined): MetricMemory {
