@@ -25,7 +25,7 @@ const logWeights = {
 } as const
 
 /** Prior masses of start epochs, STATISTICS 3.3; they add up to at most 1. */
-const mass = { start: 0.84, stages: 0.1, restarts: 0.06, zeta: 4.5951118258 } as const
+export const startMass = { start: 0.84, stages: 0.1, restarts: 0.06, zeta: 4.5951118258 } as const
 export const restartTicks = 12
 /** A start that adds less than this share and is older than ten minutes of ticks is forgotten. */
 const negligible = Math.log(1e-9)
@@ -105,9 +105,9 @@ export function startSegment(process: HarmProcess): HarmProcess {
 
 /** The first start has the mass of the rollout's start, wherever in the run the metric joined: so the masses add up to at most 1. */
 function massOf(process: HarmProcess, planned: number): number {
-  if (process.created === 0) return mass.start + (planned <= 1 ? mass.stages : 0)
-  if (process.segmentTicks > 0) return (mass.restarts * process.created ** -1.25) / mass.zeta
-  return process.segment > 0 && process.segment < planned ? mass.stages / (planned - 1) : 0
+  if (process.created === 0) return startMass.start + (planned <= 1 ? startMass.stages : 0)
+  if (process.segmentTicks > 0) return (startMass.restarts * process.created ** -1.25) / startMass.zeta
+  return process.segment > 0 && process.segment < planned ? startMass.stages / (planned - 1) : 0
 }
 
 /** Adds one time bucket. */
@@ -120,7 +120,7 @@ export function addTick(process: HarmProcess, counts: Counts, settings: HarmSett
   return {
     ...opened,
     logs: opened.logs.map(
-      (log, j) => log + logOne(counts, q, (grid[j] as readonly [number, number])[0], settings.null),
+      (log, j) => log + logOfTick(counts, q, (grid[j] as readonly [number, number])[0], settings.null),
     ),
     information: process.information + share * (1 - share) * (x1 + x0) * (1 - q),
     bad: process.bad + x1 + x0,
@@ -143,7 +143,8 @@ function open(process: HarmProcess, planned: number): HarmProcess {
   return { ...process, starts: [...process.starts, start], created: process.created + 1, spent: process.spent + part }
 }
 
-function logOne(counts: Counts, q: number, psi: number, null_: HarmNull): number {
+/** Log e-value of one time bucket against what is taken for harmless, looking for odds ratio ψ; linear in the counts. */
+export function logOfTick(counts: Counts, q: number, psi: number, null_: HarmNull): number {
   const { n1, x1, n0, x0 } = counts
   if (null_.kind === 'limit') return logAbove(n1, x1, null_.rate, psi)
   if (null_.kind === 'stable') return logHarmEvalue(n1, x1, n0, x0, q, psi)

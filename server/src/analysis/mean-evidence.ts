@@ -25,7 +25,7 @@ export interface MeanContrast {
 }
 
 /** Relative effect sizes with their weights (STATISTICS 4.3). */
-const effects = [
+export const meanEffects = [
   [0.02, 0.1],
   [0.05, 0.25],
   [0.1, 0.35],
@@ -97,5 +97,5 @@ export function contrastEvidence({ difference, variance, degrees }: MeanContrast
 /** The mixture over effect sizes of stable's mean, in the direction of `down` (the canary has less) or up (STATISTICS 4.3). */
 export function meanEvidence(contrast: MeanContrast, down: boolean): number {
   const scale = (down ? -1 : 1) * Math.abs(contrast.stable)
-  return logSumExp(effects.map(([effect, weight]) => Math.log(weight) + contrastEvidence(contrast, effect * scale)))
+  return logSumExp(meanEffects.map(([effect, weight]) => Math.log(weight) + contrastEvidence(contrast, effect * scale)))
 }

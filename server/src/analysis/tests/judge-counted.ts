@@ -15,7 +15,14 @@ import { superiorityEvidence } from './superiority.ts'
 
 const none: Dispersion = { factor: 1, degrees: Number.POSITIVE_INFINITY }
 /** Gates of STATISTICS 3.6: they can only make false reverts rarer. */
-const gates = { badEvents: 3, sliceEvents: 5, users: 3, ratioUp: 1.1, ratioDown: 0.97, difference: 0.0005 } as const
+export const harmGates = {
+  badEvents: 3,
+  sliceEvents: 5,
+  users: 3,
+  ratioUp: 1.1,
+  ratioDown: 0.97,
+  difference: 0.0005,
+} as const
 
 /** Rates, latencies and conversions: events out of requests or units. */
 export function judgeCounted({ planned, input, memory, own, stage, comparing, warm }: MetricLook): Findings {
@@ -66,7 +73,7 @@ export function judgeCounted({ planned, input, memory, own, stage, comparing, wa
     better: superiorityEvidence(own.superiority, inStage, armNoise),
     proven: {
       harm: isProven(planned, own, input.buckets, memory.segments, estimate),
-      limit: (own.limit?.canary.x ?? 0) >= gates.badEvents,
+      limit: (own.limit?.canary.x ?? 0) >= harmGates.badEvents,
       slice: sliced?.found[0] !== undefined && isSliceProven(planned, sliced.found[0].counts),
     },
     memory: remembered(own, looked, sliced?.memory),
@@ -96,8 +103,8 @@ function slicesFound(planned: PlannedMetric, found: readonly SliceFinding[]): No
 
 /** As for the whole; who the users of a slice are is not known, so that more events are asked for. */
 function isSliceProven({ kind }: PlannedMetric, { n1, x1, n0, x0 }: Counts): boolean {
-  if (x1 < gates.sliceEvents || n1 === 0 || n0 === 0) return false
-  return x1 / n1 >= gates.ratioUp * (x0 / n0) && (kind === 'latency' || x1 / n1 - x0 / n0 >= gates.difference)
+  if (x1 < harmGates.sliceEvents || n1 === 0 || n0 === 0) return false
+  return x1 / n1 >= harmGates.ratioUp * (x0 / n0) && (kind === 'latency' || x1 / n1 - x0 / n0 >= harmGates.difference)
 }
 
 function figures(n: number, x: number): ArmFigures {
@@ -146,11 +153,11 @@ function isProven(
   if (n1 === 0 || n0 === 0) return false
   const difference = Math.abs(x1 / n1 - x0 / n0)
   const estimate = ratio ?? (x0 === 0 ? Number.POSITIVE_INFINITY : x1 / n1 / (x0 / n0))
-  if (planned.down) return x0 >= gates.badEvents && estimate <= gates.ratioDown
-  if (x1 < gates.badEvents || estimate < gates.ratioUp) return false
+  if (planned.down) return x0 >= harmGates.badEvents && estimate <= harmGates.ratioDown
+  if (x1 < harmGates.badEvents || estimate < harmGates.ratioUp) return false
   if (planned.kind === 'conversion') return true
-  if (planned.kind !== 'latency' && difference < gates.difference) return false
-  return reachesUsers(planned, buckets, segments, gates.users)
+  if (planned.kind !== 'latency' && difference < harmGates.difference) return false
+  return reachesUsers(planned, buckets, segments, harmGates.users)
 }
 
 /** Whether so many user buckets have a bad canary event; independent of time, so that one user's storm is one. */

@@ -1,0 +1,51 @@
+import { feasibleErrors, finalZ, logShown } from '../non-inferiority.ts'
+import { crossedBy } from './first-passage.ts'
+import { normalCdf } from './normal.ts'
+
+/** Information on the log risk ratio of two arms that both have rate p: 1 / [D((1−p)/(n₁p) + (1−p)/(n₀p))]; 0 where nothing is known. */
+export function informationOf(n1: number, n0: number, p: number, dispersion = 1): number {
+  if (!(n1 > 0 && n0 > 0 && p > 0)) return 0
+  return 1 / (dispersion * ((1 - p) / (n1 * p) + (1 - p) / (n0 * p)))
+}
+
+/** The narrowest ratio that this information can show: exp(4.3/√I) (STATISTICS 5.3); infinite without information. */
+export function feasibleMargin(information: number): number {
+  return information > 0 ? Math.exp(feasibleErrors / Math.sqrt(information)) : Number.POSITIVE_INFINITY
+}
+
+/**
+ * Chance that an equal canary has shown its margin by evidence, when the margin is `distance` standard errors away: the log e-value then
+ * has mean d²/2 and variance d² and has to reach log 40.
+ */
+export function passedByEvidence(distance: number): number {
+  if (!(distance > 0)) return 0
+  return crossedBy(1, logShown, { mean: distance ** 2 / 2, variance: distance ** 2 })
+}
+
+/** Chance that an equal canary passes a final look (0 or 1) by itself. */
+export function passedFinalLook(distance: number, look: 0 | 1): number {
+  return normalCdf(distance - finalZ[look])
+}
+
+/** Steps of the integral over what the first look saw. */
+const steps = 400
+
+/**
+ * Chance of passing the first or the second final look. The second looks at all the first has seen and more: the two scores correlate by
+ * the ratio of the distances.
+ */
+export function passedEitherLook(first: number, second: number): number {
+  const correlation = second > 0 ? Math.min(1, Math.max(0, first / second)) : Math.SQRT1_2
+  const rest = Math.sqrt(1 - correlation ** 2)
+  const end = finalZ[0] - first
+  if (rest < 1e-9) return normalCdf(Math.max(first - finalZ[0], second - finalZ[1]))
+  const start = Math.min(-9, end - 9)
+  const width = (end - start) / steps
+  let missed = 0
+  for (let i = 0; i <= steps; i++) {
+    const seen = start + i * width
+    const both = Math.exp((-seen * seen) / 2) * normalCdf((finalZ[1] - second - correlation * seen) / rest)
+    missed += both * (i === 0 || i === steps ? 1 : i % 2 === 1 ? 4 : 2)
+  }
+  return Math.min(1, Math.max(0, 1 - (missed * width) / 3 / Math.sqrt(2 * Math.PI)))
+}
