@@ -3,6 +3,7 @@ import type { CheckFinding, JudgeInput, Judgement } from '../judgement.ts'
 import type { Memory } from '../memory.ts'
 import { oddsText, percent, span, whole } from '../sentences.ts'
 import { fewerRequests, requestRatio, shareDispersion } from '../tests/request-share.ts'
+import { isByFewUsers } from './few-users.ts'
 import { fellSilent } from './reporting.ts'
 import { findCulprit, logSampleRatio, sampleRatioNeeded } from './sample-ratio.ts'
 import { findIncident, incidentSentence } from './shared-incident.ts'
@@ -76,9 +77,11 @@ function checkSampleRatio({ input, memory, comparing }: Look): Judgement['sample
   return { logEvidence, needed, mismatch: logEvidence >= needed }
 }
 
-function tripped({ memory, stage }: Look): CheckFinding | undefined {
+function tripped({ memory, stage, input, comparing }: Look): CheckFinding | undefined {
   const trip = memory.tripped
   if (trip === undefined) return undefined
+  // One user's storm of retries is no outage; harm of few users is for statistics to tell.
+  if (comparing && isByFewUsers(input.buckets, memory.epoch, trip.failed)) return undefined
   return {
     code: 'circuit-breaker',
     action: 'revert',

@@ -21,7 +21,9 @@ export interface RequestShare {
 
 /**
  * How much more the requests of user buckets differ between the arms than independent requests would: users are drawn, not requests, and some
- * make a thousand times as many. Residuals c = (1 − p̂)n₁ − p̂n₀ by bucket; D = B/(B−1)·Σc²/(p̂(1 − p̂)N), ν as in STATISTICS 3.4.
+ * make a thousand times as many. Residuals c = (1 − p̂)n₁ − p̂n₀ by bucket; D = B/(B−1)·Σc²/(p̂(1 − p̂)N), ν as in STATISTICS 3.4. Where the
+ * users that make most requests all happen to be on stable, c hardly shows them; so not less than what drawing users by their weight does to
+ * unequal buckets n of both arms: B/(B−1)·Σ(n − N/B)²/N.
  */
 export function shareDispersion(buckets: EpochBuckets | undefined): Dispersion {
   const none = { factor: 1, degrees: Number.POSITIVE_INFINITY }
@@ -38,16 +40,22 @@ export function shareDispersion(buckets: EpochBuckets | undefined): Dispersion {
   const share = total > 0 ? n1 / total : 0
   const model = total * share * (1 - share)
   if (!(model > 0)) return none
+  const between = spreadOf(size, (b) => (1 - share) * (canary.n[b] as number) - share * (stable.n[b] as number), model)
+  const drawn = spreadOf(size, (b) => (canary.n[b] as number) + (stable.n[b] as number) - total / size, total)
+  const degrees = Math.min(between.degrees, drawn.degrees)
+  return { factor: Math.max(1, between.factor, drawn.factor), degrees }
+}
+
+function spreadOf(size: number, residual: (bucket: number) => number, model: number): Dispersion {
   let squares = 0
   let fourths = 0
   for (let b = 0; b < size; b++) {
-    const residual = (1 - share) * (canary.n[b] as number) - share * (stable.n[b] as number)
-    squares += residual * residual
-    fourths += residual ** 4
+    const square = residual(b) ** 2
+    squares += square
+    fourths += square * square
   }
-  const factor = Math.max(1, ((size / (size - 1)) * squares) / model)
   return {
-    factor,
+    factor: ((size / (size - 1)) * squares) / model,
     degrees: fourths > 0 ? Math.max((3 * squares * squares) / fourths - 1, 1) : Number.POSITIVE_INFINITY,
   }
 }
