@@ -1,35 +1,65 @@
 import { describe, expect, it } from 'vitest'
-import { ramp, runRollout } from './run-rollout.ts'
+import { missesOf } from './bars.ts'
+import { scenarios } from './scenarios.ts'
+import { simulate } from './simulate.ts'
 import { summarise } from './summary.ts'
-import { worlds } from './worlds.ts'
 
-/** A fixed part of `npm run simulate`. A failure can be run again with `npm run simulate -- --seed <seed> --runs <runs>`. */
+/** A fixed part of `npm run simulate`. */
 const firstSeed = 1
-const run = (world: keyof typeof worlds, runs: number) => {
-  const definition = ramp()
-  return summarise(Array.from({ length: runs }, (_, i) => runRollout(worlds[world], definition, firstSeed + i)))
+
+function run(name: string, runs: number) {
+  const scenario = scenarios[name]
+  if (scenario === undefined) throw new Error(`there is no scenario "${name}"`)
+  const summary = summarise(Array.from({ length: runs }, (_, i) => simulate(scenario, firstSeed + i)))
+  const again = `again: npm run simulate -- --only "${name}" --seed ${firstSeed} --runs ${runs}`
+  return { summary, misses: missesOf(scenario, summary), again }
 }
 
 describe(`rollouts on simulated traffic, seeds from ${firstSeed}`, () => {
-  it('lets harmless canaries through', () => {
-    const harmless = run('harmless', 40)
-    expect(harmless.reverted).toBeLessThanOrEqual(1)
-    expect(harmless.succeeded).toBeGreaterThanOrEqual(39)
+  it.each([
+    ['errors 1 %', 20],
+    ['users skewed 1000x', 15],
+    ['retry storms (30 % of errors)', 15],
+    ['everything', 15],
+    ['late, lost, doubled reports', 10],
+  ])('takes no harmless canary back: %s, %i runs', (name, runs) => {
+    const { summary, again } = run(name, runs)
+    expect(summary.reverted, again).toBe(0)
+    expect(summary.undecided, again).toBe(0)
   })
 
-  it('takes doubled error rates back, about as soon as can be', () => {
-    const doubled = run('doubledErrors', 100)
-    expect(doubled.reverted).toBe(100)
+  it.each([
+    ['errors 1 % to 2 %', 100],
+    ['errors 1 % to 2 %, skewed', 20],
+    ['errors x2 after promotion', 20],
+    ['all latencies +50 %', 30],
+    ['tail +50 %', 20],
+  ])('takes harmful canaries back: %s, %i runs', (name, runs) => {
+    const { summary, misses, again } = run(name, runs)
+    expect(misses, again).toEqual([])
+    expect(summary.reverted, again).toBe(runs)
+  })
+
+  it('finds doubled errors about as soon as can be', () => {
+    const { summary, again } = run('errors 1 % to 2 %', 100)
     // The published median is 1360 canary requests; 1.3 times it is the bar.
-    expect(doubled.medianCanaryRequests).toBeLessThanOrEqual(1768)
+    expect(summary.judge.medianRequests, again).toBeLessThanOrEqual(1768)
   })
 
-  it('takes slower canaries back', () => {
-    expect(run('slower', 30).reverted).toBe(30)
+  it('lets harmless canaries through by itself, none without evidence', () => {
+    const { summary, again } = run('advance: harmless', 25)
+    expect(summary.succeeded, again).toBeGreaterThanOrEqual(24)
+    expect(summary.blindAdvances, again).toBe(0)
   })
 
-  it('gives the same result for the same seed', () => {
-    const definition = ramp()
-    expect(runRollout(worlds.doubledErrors, definition, 7)).toEqual(runRollout(worlds.doubledErrors, definition, 7))
+  it('keeps canaries that are as bad as a gate still allows', () => {
+    const { misses, again } = run('gate: errors x1.3 at 25 %', 20)
+    expect(misses, again).toEqual([])
+  })
+
+  it('gives the same rollout for the same seed', () => {
+    const { 'errors 1 % to 2 %': doubled } = scenarios
+    if (doubled === undefined) throw new Error('the scenario is gone')
+    expect(simulate(doubled, 7)).toEqual(simulate(doubled, 7))
   })
 })

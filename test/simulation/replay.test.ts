@@ -10,16 +10,16 @@ import {
 } from '@pipit/server/analysis'
 import { seededRandom } from '@pipit/shared/testing'
 import { describe, expect, it } from 'vitest'
-import { ramp } from './run-rollout.ts'
+import { fixedRamp, guardedRollout } from './plans.ts'
 import { createTraffic } from './traffic.ts'
-import { worlds } from './worlds.ts'
+import { plain } from './worlds.ts'
 
-const definition = ramp()
+const definition = guardedRollout(fixedRamp)
 const ticksPerStage = 60
 
 /** Four stages of five minutes, drawn once; limits of latency after the first minute. */
 function drawn(seed: number): { readonly ticks: readonly Tick[]; readonly input: Omit<JudgeInput, 'state'> } {
-  const traffic = createTraffic(worlds.harmless, seededRandom(seed))
+  const traffic = createTraffic(plain, seededRandom(seed))
   const ticks: Tick[] = []
   let ms: readonly number[] = []
   for (let tick = 0; tick < 4 * ticksPerStage; tick++) {
@@ -27,7 +27,7 @@ function drawn(seed: number): { readonly ticks: readonly Tick[]; readonly input:
     const weight = definition.stages[stage]?.weight ?? 0
     if (tick === 12) ms = proposeThresholds(definition, traffic.stableLatency) ?? []
     const limits = { version: ms.length > 0 ? 1 : 0, ms }
-    ticks.push({ ...traffic.tick(tick, stage + 1, weight, limits), stage })
+    ticks.push(traffic.tick({ tick, epoch: stage + 1, stage, weight, thresholds: limits }).drawn)
   }
   const stage = { epoch: 4, index: 3, weight: 50, elapsedMs: ticksPerStage * 5000, approvalMissing: false }
   const breakers = { open: 0, instances: 1 }

@@ -1,6 +1,14 @@
-import { foldTick, type JudgeState, judge, proposeThresholds, startJudge, thresholdsFor } from '@pipit/server/analysis'
 import {
-  parseRollout,
+  foldTick,
+  type Judgement,
+  type JudgeState,
+  judge,
+  proposeThresholds,
+  startJudge,
+  type Tick,
+  thresholdsFor,
+} from '@pipit/server/analysis'
+import {
   type RolloutDefinition,
   type RolloutEvent,
   type RolloutState,
@@ -8,55 +16,65 @@ import {
   transition,
 } from '@pipit/server/rollout'
 import { seededRandom } from '@pipit/shared/testing'
-import { createTraffic, type Traffic, type World } from './traffic.ts'
+import { createTraffic, type Moment, type Traffic } from './traffic.ts'
+import type { World } from './world.ts'
 
 /** How one simulated rollout went. */
 export interface RunResult {
   readonly end: 'succeeded' | 'reverted' | 'undecided'
-  /** Canary requests until the end. */
-  readonly canaryRequests: number
+  /** The code of the verdict's first reason. */
+  readonly reason: string
+  /** Stage at the end. */
+  readonly stage: number
   readonly ticks: number
+  /** Canary requests since the harm began, and users whose canary requests failed. */
+  readonly canaryRequests: number
+  readonly usersHit: number
   /** Stages that a person had to wave through because they stayed undecided. */
-  readonly wavedThrough: number
+  readonly waved: readonly number[]
+  /** An advance from a stage with less than one request of the canary or of stable. */
+  readonly blindAdvances: number
   readonly sentence: string
 }
 
-const tickMs = 5000
-const tickLimit = 2000
-
-/** The ramp of the published figures: 1, 5, 25, 50 % with ten minutes a stage. */
-export function ramp(): RolloutDefinition {
-  const parsed = parseRollout({
-    key: 'simulated',
-    stages: [
-      ...[1, 5, 25, 50].map((weight) => ({ name: `at-${weight}`, weight, hold: '10m', maxHold: '20m' })),
-      { name: 'full', weight: 100 },
-    ],
-    guards: [
-      { metric: 'error_rate', worseThan: { relative: 1.5 }, action: 'revert' },
-      { metric: 'latency_p50', worseThan: { relative: 1.5 }, action: 'revert', weight: 0.07 },
-      { metric: 'latency_p90', worseThan: { relative: 1.5 }, action: 'revert', weight: 0.06 },
-      { metric: 'latency_p99', worseThan: { relative: 1.5 }, action: 'revert', weight: 0.07 },
-      { metric: 'purchase', worseThan: { relative: 0.9 }, action: 'revert' },
-    ],
-    metrics: [{ key: 'purchase', kind: 'conversion', event: 'purchase' }],
-  })
-  if (!parsed.ok) throw new Error(parsed.issues.map(({ path, message }) => `${path} ${message}`).join('; '))
-  return parsed.definition
+export interface RunOptions {
+  /** True: an undecided stage is waved through by a person; false: the run ends there. */
+  readonly wavesThrough: boolean
+  /** Sees each look: after the judge, before the machine moves. */
+  readonly onLook?: (look: Look) => void
 }
+
+export interface Look {
+  readonly judgement: Judgement
+  readonly tick: Tick
+  readonly limits: readonly number[]
+  readonly stage: number
+  readonly traffic: Traffic
+}
+
+export const tickMs = 5000
+const tickLimit = 2400
 
 /**
  * One rollout on simulated traffic through the real fold, the real judge and the real machine, looked at after every tick, until it ends.
- * A stage that pauses undecided is waved through, so that every harmless rollout goes up the whole ramp.
+ * The same seed gives the same rollout.
  */
-export function runRollout(world: World, definition: RolloutDefinition, seed: number): RunResult {
+export function runRollout(
+  world: World,
+  definition: RolloutDefinition,
+  seed: number,
+  options: RunOptions = { wavesThrough: true },
+): RunResult & { readonly traffic: Traffic; readonly last: Moment | undefined } {
   const traffic = createTraffic(world, seededRandom(seed))
   const actor = { kind: 'engine', name: 'simulation' } as const
+  const waved: number[] = []
   let now = 0
-  let wavedThrough = 0
-  let sentence = ''
+  let blindAdvances = 0
+  let said = { sentence: '', reason: '' }
+  let last: Moment | undefined
   let memory: JudgeState = startJudge(definition)
   let state: RolloutState = move({ phase: 'draft' }, { type: 'start', salt: 'simulation-salt-' })
+  let stage = 0
 
   function move(from: RolloutState, event: RolloutEvent): RolloutState {
     const moved = transition(definition, from, event, { now, actor })
@@ -67,9 +85,18 @@ export function runRollout(world: World, definition: RolloutDefinition, seed: nu
   function lookOnce(tick: number): void {
     if (state.phase !== 'running') return
     const { progress } = state
-    const drawn = traffic.tick(tick, progress.epoch, progress.weight, progress.thresholds)
+    stage = progress.stage
+    const moment: Moment = {
+      tick,
+      stage,
+      epoch: progress.epoch,
+      weight: progress.weight,
+      thresholds: progress.thresholds,
+    }
+    last = moment
+    const { drawn, late } = traffic.tick(moment)
     now = (tick + 1) * tickMs
-    memory = foldTick(definition, memory, { ...drawn, stage: progress.stage })
+    for (const bucket of [...late, drawn]) memory = foldTick(definition, memory, bucket)
     const view = stageView(definition, state, now)
     if (view === undefined) return
     const judgement = judge({
@@ -82,32 +109,35 @@ export function runRollout(world: World, definition: RolloutDefinition, seed: nu
       now,
     })
     memory = judgement.state
-    sentence = judgement.sentence
-    state = withLimits(move(state, { type: 'judged', label: judgement.label, sentence }), traffic, definition, move)
-    if (state.phase === 'paused') {
-      if (judgement.reasons[0]?.code !== 'inconclusive') return
-      wavedThrough++
-      state = withLimits(move(state, { type: 'advance' }), traffic, definition, move)
+    said = { sentence: judgement.sentence, reason: judgement.reasons[0]?.code ?? '' }
+    options.onLook?.({ judgement, tick: drawn, limits: progress.thresholds.ms, stage, traffic })
+    if (judgement.label === 'advance' && isBlind(judgement, view.weight)) blindAdvances++
+    state = withLimits(move(state, { type: 'judged', label: judgement.label, sentence: said.sentence }), stage)
+    if (state.phase === 'paused' && said.reason === 'inconclusive' && options.wavesThrough) {
+      waved.push(stage)
+      state = withLimits(move(state, { type: 'advance' }), stage)
     }
+  }
+
+  /** Fixes the latency limits where the machine has none, and anew at each stage, as the engine does. */
+  function withLimits(moved: RolloutState, before: number): RolloutState {
+    if (moved.phase !== 'running') return moved
+    const { progress } = moved
+    const isNew = progress.stage !== before
+    if (!isNew && progress.thresholds.ms.length === thresholdsFor(definition).length) return moved
+    const ms = proposeThresholds(definition, traffic.stableLatency)
+    return ms === undefined ? moved : move(moved, { type: 'thresholds-fixed', ms })
   }
 
   let tick = 0
   while (state.phase === 'running' && tick < tickLimit) lookOnce(tick++)
   const end = state.phase === 'succeeded' ? 'succeeded' : state.phase === 'reverted' ? 'reverted' : 'undecided'
-  return { end, canaryRequests: traffic.canaryRequests, ticks: tick, wavedThrough, sentence }
+  const { canaryRequests, usersHit } = traffic
+  return { end, stage, canaryRequests, usersHit, ticks: tick, waved, blindAdvances, ...said, traffic, last }
 }
 
-/** Fixes the latency limits where the machine has none, and anew at each stage, as the engine does. */
-function withLimits(
-  state: RolloutState,
-  traffic: Traffic,
-  definition: RolloutDefinition,
-  move: (from: RolloutState, event: RolloutEvent) => RolloutState,
-): RolloutState {
-  if (state.phase !== 'running') return state
-  const { progress } = state
-  const isNew = traffic.buckets().at(-1)?.epoch !== progress.epoch
-  if (!isNew && progress.thresholds.ms.length === thresholdsFor(definition).length) return state
-  const ms = proposeThresholds(definition, traffic.stableLatency)
-  return ms === undefined ? state : move(state, { type: 'thresholds-fixed', ms })
+/** Whether a comparison was passed although an arm had reported nothing at all. */
+function isBlind({ metrics }: Judgement, weight: number): boolean {
+  if (weight <= 0 || weight >= 100) return false
+  return metrics.every(({ canary, stable }) => canary.n === 0 || stable.n === 0)
 }

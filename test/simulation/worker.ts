@@ -1,14 +1,16 @@
-import { parentPort, workerData } from 'node:worker_threads'
-import { ramp, runRollout } from './run-rollout.ts'
-import { worlds } from './worlds.ts'
+import { parentPort } from 'node:worker_threads'
+import { scenarios } from './scenarios.ts'
+import { simulate } from './simulate.ts'
 
-/** Runs every `of`-th seed of a world and hands the results to the main thread. */
-const { world, seed, runs, part, of } = workerData as {
-  world: keyof typeof worlds
-  seed: number
-  runs: number
-  part: number
-  of: number
+/** Seeds of a scenario, by name. */
+export interface Task {
+  readonly scenario: string
+  readonly seeds: readonly number[]
 }
-const definition = ramp()
-for (let i = part; i < runs; i += of) parentPort?.postMessage(runRollout(worlds[world], definition, seed + i))
+
+/** Runs what it is sent and hands the outcomes back. */
+parentPort?.on('message', ({ scenario, seeds }: Task) => {
+  const found = scenarios[scenario]
+  if (found === undefined) throw new Error(`there is no scenario "${scenario}"`)
+  parentPort?.postMessage(seeds.map((seed) => simulate(found, seed)))
+})
