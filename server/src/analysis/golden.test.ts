@@ -14,8 +14,8 @@ import {
 } from './e-value.ts'
 import { addStratum, alwaysValidHalfWidth, noRatio, ratioOf } from './estimate.ts'
 import { addTick, type HarmProcess, logEvidence, newHarmProcess, startSegment } from './harm-process.ts'
-import { logGamma } from './log-gamma.ts'
 import { finalZ } from './non-inferiority.ts'
+import { logGamma } from './special/log-gamma.ts'
 
 /** A case has the fields of its file; those it has not are never read. */
 type Case = {

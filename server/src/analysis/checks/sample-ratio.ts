@@ -1,6 +1,6 @@
 import { logSumExp } from '../e-value.ts'
 import type { ExposedBy } from '../evidence.ts'
-import { logGamma } from '../log-gamma.ts'
+import { logGamma } from '../special/log-gamma.ts'
 
 /** Log Bayes factor of Dirichlet(c·w)-multinomial against multinomial(w) (Lindon & Malek 2022, arXiv 2011.03567). */
 function logBayesFactor(counts: readonly number[], weights: readonly number[], concentration: number): number {

@@ -15,13 +15,18 @@ export function logGamma(x: number): number {
     }
     shift = Math.log(product)
   }
-  const inverse = 1 / z
+  return (z - 0.5) * Math.log(z) - z + halfLogTwoPi + stirlingRest(z) - shift
+}
+
+/** What Stirling's formula leaves: log Γ(x) − (x − ½)·log x + x − ½·log 2π, for x ≥ 10 (Abramowitz & Stegun 6.1.41). */
+export function stirlingRest(x: number): number {
+  const inverse = 1 / x
   const square = inverse * inverse
-  const series =
+  return (
     inverse *
     (1 / 12 -
       square *
         (1 / 360 -
           square * (1 / 1260 - square * (1 / 1680 - square * (1 / 1188 - square * (691 / 360360 - square / 156))))))
-  return (z - 0.5) * Math.log(z) - z + halfLogTwoPi + series - shift
+  )
 }
