@@ -1,3 +1,4 @@
+export { type ClassicReport, classicReport } from './classic/report.ts'
 export type {
   ArmTick,
   BucketTable,
@@ -24,3 +25,4 @@ export type {
 } from './judgement.ts'
 export { judgeVersion, startJudge } from './memory.ts'
 export { proposeThresholds, thresholdsFor } from './plan.ts'
+export { type Score, scoreOf } from './score.ts'

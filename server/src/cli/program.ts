@@ -3,7 +3,7 @@ import { type ConfigResult, type Flags, readClientConfig } from '../config.ts'
 import { type ApiClient, CommandError, createApiClient, exitCodes } from './api-client.ts'
 import { apply } from './apply.ts'
 import { readRolloutFile } from './rollout-file.ts'
-import { rolloutTable, type ShownMetric, type ShownRollout, statusText } from './show.ts'
+import { rolloutTable, type ShownAnalysis, type ShownRollout, statusText } from './show.ts'
 
 /** What the commands need of the world around them. */
 export interface CliParts {
@@ -131,10 +131,7 @@ function addRemoteCommands(program: Command, parts: CliParts): void {
     const path = `/rollouts/${encodeURIComponent(key)}`
     const client = api(options)
     const rollout = (await client.call('GET', path)) as ShownRollout
-    const analysis = (await client.call('GET', `${path}/analysis`)) as {
-      readonly judgement?: { readonly metrics: readonly ShownMetric[] }
-    }
-    parts.out(statusText(rollout, analysis.judgement?.metrics ?? []))
+    parts.out(statusText(rollout, (await client.call('GET', `${path}/analysis`)) as ShownAnalysis))
   })
 
   command('start <key>', 'start a draft')

@@ -34,6 +34,7 @@ export interface ShownRollout {
 
 export interface ShownMetric {
   readonly metric: string
+  readonly kind: string
   readonly canary: { readonly n: number; readonly rate?: number }
   readonly stable: { readonly n: number; readonly rate?: number }
   readonly sentence: string
@@ -53,7 +54,26 @@ export function rolloutTable(rollouts: readonly ShownRollout[]): string {
   )
 }
 
-export function statusText(rollout: ShownRollout, metrics: readonly ShownMetric[]): string {
+/** What `analysis` answers, as far as it is printed. */
+export interface ShownAnalysis {
+  readonly judgement?: {
+    readonly metrics: readonly ShownMetric[]
+    readonly checks: readonly { readonly sentence: string; readonly action: string }[]
+  }
+  readonly score?: {
+    readonly score?: number
+    readonly label: string
+    readonly metrics: readonly {
+      readonly metric: string
+      readonly classification: string
+      readonly towardsRevert: number
+      readonly towardsAdvance?: number
+    }[]
+  }
+}
+
+export function statusText(rollout: ShownRollout, { judgement, score }: ShownAnalysis): string {
+  const metrics = judgement?.metrics ?? []
   const { key, phase, stage, stages, weight, since, version, why, verdict } = rollout
   const track = stages.map(({ name, weight: share }) =>
     name === stage ? `[${name} ${share} %]` : `${name} ${share} %`,
@@ -68,17 +88,29 @@ export function statusText(rollout: ShownRollout, metrics: readonly ShownMetric[
           `verdict  ${verdict.label}: ${verdict.sentence}`,
           `units    canary ${verdict.units.canary}, stable ${verdict.units.stable}`,
         ]),
+    ...(judgement?.checks ?? []).map(({ action, sentence }) => `check    ${action}: ${sentence}`),
+    ...(score?.score === undefined ? [] : [`score    ${score.score.toFixed(0)} of 100: ${score.label} (for reading)`]),
   ]
-  const rows = metrics.map(({ metric, canary, stable, sentence }) => ({
-    metric,
-    canary: rate(canary),
-    stable: rate(stable),
-    says: sentence,
-  }))
+  const rows = metrics.map((metric) => {
+    const scored = score?.metrics.find((entry) => entry.metric === metric.metric)
+    return {
+      metric: metric.metric,
+      canary: figure(metric, metric.canary),
+      stable: figure(metric, metric.stable),
+      is: scored?.classification ?? '-',
+      'to revert': scored === undefined ? '-' : `${scored.towardsRevert} %`,
+      'to advance': scored?.towardsAdvance === undefined ? '-' : `${scored.towardsAdvance} %`,
+      says: metric.sentence,
+    }
+  })
   return rows.length === 0 ? lines.join('\n') : `${lines.join('\n')}\n\n${table(rows)}`
 }
 
-const rate = (arm: ShownMetric['canary']): string =>
-  arm.rate === undefined ? '-' : `${(arm.rate * 100).toFixed(2)} % of ${arm.n}`
+const rates: ReadonlySet<string> = new Set(['error_rate', 'success_rate', 'latency', 'conversion'])
+
+function figure({ kind }: ShownMetric, { n, rate }: ShownMetric['canary']): string {
+  if (rate === undefined) return '-'
+  return rates.has(kind) ? `${(rate * 100).toFixed(2)} % of ${n}` : `${Number(rate.toPrecision(4))} over ${n}`
+}
 
 const time = (at: number): string => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')

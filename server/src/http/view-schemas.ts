@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import type { Judgement } from '../analysis/judgement.ts'
+import type { ClassicReport, Judgement, Score } from '../analysis/index.ts'
 
 /** What the API answers with. The OpenAPI document is made of these, and the tests hold real answers to them. */
 
@@ -99,9 +99,27 @@ const total = z.object({
   conversions: z.record(z.string(), z.object({ atRisk: z.number(), converted: z.number() })).readonly(),
 })
 
+const score = z.custom<Score>().meta({
+  type: 'object',
+  description:
+    'A composite score from 0 to 100 with a classification per metric: a report, never the reason of a verdict',
+})
+
+const classic = z.custom<ClassicReport>().meta({
+  type: 'object',
+  description: 'Classic tests of the stage under way. Fixed horizon: for reading, not for deciding',
+})
+
 export const analysisSchema = z
-  .object({ judgement: judgement.optional(), totals: z.array(total).readonly() })
+  .object({
+    judgement: judgement.optional(),
+    score: score.optional(),
+    classic: classic.optional(),
+    totals: z.array(total).readonly(),
+  })
   .meta({ id: 'Analysis' })
+
+export type AnalysisView = z.infer<typeof analysisSchema>
 
 const place = z.object({
   phase: z.string(),

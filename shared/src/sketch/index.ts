@@ -1,1 +1,1 @@
-export { binCount, decodeSketch, edgeAbove, LatencySketch } from './latency-sketch.ts'
+export { binCount, binMiddle, decodeSketch, edgeAbove, LatencySketch } from './latency-sketch.ts'

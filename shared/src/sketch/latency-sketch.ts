@@ -13,7 +13,7 @@ function binOf(ms: number): number {
 }
 
 /** The value of a bin with the same relative distance to both its edges. */
-function midpointOf(bin: number): number {
+export function binMiddle(bin: number): number {
   return 2 ** (lowestExponent + bin / perOctave) * (2 / (1 + gamma))
 }
 
@@ -61,9 +61,9 @@ export class LatencySketch {
     let seen = 0
     for (let i = 0; i < binCount; i++) {
       seen += this.bins[i] as number
-      if (seen > rank) return midpointOf(i)
+      if (seen > rank) return binMiddle(i)
     }
-    return midpointOf(binCount - 1)
+    return binMiddle(binCount - 1)
   }
 
   /** How many values lie in bins above that of `ms`: exact where `ms` is a bin edge (see `edgeAbove`). */

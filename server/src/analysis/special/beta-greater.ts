@@ -7,9 +7,9 @@ const rule = [
   [0.7966664774136267, 0.2223810344533745],
   [0.9602898564975363, 0.1012285362903763],
 ] as const
-const panels = 400
+const panels = 64
 /** Standard deviations to either side of the mean that are integrated over. */
-const reach = 40
+const reach = 16
 
 /**
  * P(B₁ > B₀) of independent B₁ ~ Beta(a₁, b₁) and B₀ ~ Beta(a₀, b₀): ∫ f₁(x)·F₀(x) dx over x = sin²θ, where the density stays bounded for

@@ -1,5 +1,5 @@
 import { ago, evidence, figures, h, lasting, phaseBadge, sentenceOf, stageTrack } from './draw.js'
-import { count, percent, ratio, weight } from './text.js'
+import { count, figure, ratio, weight } from './text.js'
 
 /** What can be done in which phase, in the order of the buttons. */
 const actions = {
@@ -100,7 +100,7 @@ export function metricsTable(judgement) {
 
 function metricRows(metric, needed) {
   const arm = (name, { n, rate }) =>
-    h('td', { class: 'number', 'data-name': name }, percent(rate), h('small', {}, ` of ${count(n)}`))
+    h('td', { class: 'number', 'data-name': name }, figure(metric.kind, rate), h('small', {}, ` of ${count(n)}`))
   const guard = metric.guard === undefined ? undefined : h('small', {}, ` ${metric.guard.action}`)
   return [
     h(

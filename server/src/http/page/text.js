@@ -1,5 +1,11 @@
 /** How figures are written for people. */
 
+const rates = new Set(['error_rate', 'success_rate', 'latency', 'conversion'])
+
+/** A figure of a metric: a rate in percent, or a number as it is. */
+export const figure = (kind, value) =>
+  rates.has(kind) || value === undefined || value === null ? percent(value) : String(Number(value.toPrecision(4)))
+
 export const percent = (rate) => (rate === undefined || rate === null ? '–' : `${(rate * 100).toFixed(2)} %`)
 
 export const weight = (value) => `${Number(value.toFixed(3))} %`

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { HistoryEntry } from '../../storage/ports.ts'
+import { analysisView } from '../analysis-view.ts'
 import type { AppDeps } from '../context.ts'
 import {
   answers,
@@ -63,9 +64,8 @@ export function rolloutReadRoutes(deps: AppDeps, guards: Guards) {
       analysis,
       async (c) => {
         const record = await findRollout(deps, c, c.req.valid('param').key)
-        const judgement = await judgementOf(deps, record)
-        const totals = await deps.storage.evidence.totals(record.id, record.runEpoch)
-        return c.json({ ...(judgement === undefined ? {} : { judgement: withoutMemory(judgement) }), totals }, 200)
+        const view = await analysisView(deps.storage.evidence, record, await judgementOf(deps, record))
+        return c.json(view, 200)
       },
       tellFaults(analysis),
     )

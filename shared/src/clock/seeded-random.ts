@@ -1,4 +1,4 @@
-import type { Random } from '../clock/index.ts'
+import type { Random } from './clock.ts'
 
 /** A repeatable source of uniform numbers in [0, 1): sfc32 (Chris Doty-Humphrey, PractRand), seeded by splitmix32. */
 export function seededRandom(seed: number): Random {
