@@ -114,13 +114,18 @@ export function stageEvidence(test: StageTest, margin: Margin, spread: Dispersio
 
 /** Whether a final look passes: a score test beyond z/√D (STATISTICS 5.2). */
 function finalLook(test: StageTest, metric: PlannedMetric, margin: Margin, spread: Dispersion, z: number): boolean {
-  const root = Math.sqrt(spread.factor)
-  const { counts } = test
-  if (counts.n1 === 0 || counts.n0 === 0) return false
-  if (metric.kind === 'latency') return scoreRatio(counts, 1) / root < -z
+  return marginScore(test.counts, metric, margin) / Math.sqrt(spread.factor) > z
+}
+
+/** Standard errors by which these counts are on the good side of a margin; the better of the two where both are given. */
+export function marginScore(counts: Counts, metric: PlannedMetric, margin: Margin): number {
+  if (counts.n1 === 0 || counts.n0 === 0) return Number.NEGATIVE_INFINITY
+  if (metric.kind === 'latency') return -scoreRatio(counts, 1)
   const { relative, absolute } = margin
-  if (relative !== undefined && ratioScore(metric, counts, relative) / root > z) return true
-  return absolute !== undefined && scoreDifference(counts, absolute) / root < -z
+  return Math.max(
+    relative === undefined ? Number.NEGATIVE_INFINITY : ratioScore(metric, counts, relative),
+    absolute === undefined ? Number.NEGATIVE_INFINITY : -scoreDifference(counts, absolute),
+  )
 }
 
 /** Score statistic of the margin, above 0 on the good side of it. */

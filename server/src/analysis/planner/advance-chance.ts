@@ -22,29 +22,37 @@ export function passedByEvidence(distance: number): number {
   return crossedBy(1, logShown, { mean: distance ** 2 / 2, variance: distance ** 2 })
 }
 
-/** Chance that an equal canary passes a final look (0 or 1) by itself. */
-export function passedFinalLook(distance: number, look: 0 | 1): number {
-  return normalCdf(distance - finalZ[look])
-}
-
 /** Steps of the integral over what the first look saw. */
 const steps = 400
 
+/** Where the scores of an equal canary lie at the two final looks, in standard errors of the test. */
+export interface FinalScores {
+  readonly first: number
+  readonly second: number
+  /** Standard error under the margin over that of the truth: how much narrower the scores scatter than 1. */
+  readonly sharpness: number
+}
+
+export function passedFirstLook({ first, sharpness }: FinalScores): number {
+  return normalCdf(sharpness * (first - finalZ[0]))
+}
+
 /**
  * Chance of passing the first or the second final look. The second looks at all the first has seen and more: the two scores correlate by
- * the ratio of the distances.
+ * the ratio of their distances.
  */
-export function passedEitherLook(first: number, second: number): number {
+export function passedEitherLook({ first, second, sharpness }: FinalScores): number {
   const correlation = second > 0 ? Math.min(1, Math.max(0, first / second)) : Math.SQRT1_2
   const rest = Math.sqrt(1 - correlation ** 2)
-  const end = finalZ[0] - first
-  if (rest < 1e-9) return normalCdf(Math.max(first - finalZ[0], second - finalZ[1]))
+  const end = sharpness * (finalZ[0] - first)
+  const last = sharpness * (finalZ[1] - second)
+  if (rest < 1e-9) return normalCdf(-Math.min(end, last))
   const start = Math.min(-9, end - 9)
   const width = (end - start) / steps
   let missed = 0
   for (let i = 0; i <= steps; i++) {
     const seen = start + i * width
-    const both = Math.exp((-seen * seen) / 2) * normalCdf((finalZ[1] - second - correlation * seen) / rest)
+    const both = Math.exp((-seen * seen) / 2) * normalCdf((last - correlation * seen) / rest)
     missed += both * (i === 0 || i === steps ? 1 : i % 2 === 1 ? 4 : 2)
   }
   return Math.min(1, Math.max(0, 1 - (missed * width) / 3 / Math.sqrt(2 * Math.PI)))

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { startMass } from '../harm-process.ts'
-import { feasibleMargin, informationOf, passedByEvidence, passedEitherLook, passedFinalLook } from './advance-chance.ts'
+import { finalZ } from '../non-inferiority.ts'
+import { feasibleMargin, informationOf, passedByEvidence, passedEitherLook, passedFirstLook } from './advance-chance.ts'
 import { crossedBy, crossingQuantile } from './first-passage.ts'
 import { fixedSample, fixedSampleUneven } from './fixed-sample.ts'
 import { growthOf, timeToRevert, waldBound } from './harm-growth.ts'
@@ -39,6 +40,7 @@ const near = (got: number, want: number | string): void => {
   if (want === 'Infinity') expect(got).toBe(Number.POSITIVE_INFINITY)
   else expect(Math.abs(got - Number(want))).toBeLessThanOrEqual(meta.atol + meta.rtol * Math.abs(Number(want)))
 }
+const looks = (first: number, second: number) => ({ first, second, sharpness: 1 })
 const stable = { kind: 'stable' } as const
 const errors = { alpha: 0.01, weight: 0.7, mass: startMass.start, down: false, null: stable }
 
@@ -58,7 +60,7 @@ describe('the planner', () => {
       near(information, known.ni_info)
       const distance = Math.abs(Math.log(known.ni_theta)) * Math.sqrt(information)
       near(passedByEvidence(distance), known.pass_by_eprocess)
-      near(passedFinalLook(distance, 0), known.pass_final_look)
+      near(passedFirstLook({ first: distance, second: distance, sharpness: 1 }), known.pass_final_look)
       near(feasibleMargin(information), known.feasible_margin)
     }
   })
@@ -165,8 +167,8 @@ describe('the chance to show a margin', () => {
   it('is at least 95 % by evidence at 4.82 standard errors, and 98 % at the feasible margin', () => {
     expect(passedByEvidence(4.82)).toBeGreaterThan(0.95)
     expect(Math.abs(passedByEvidence(Math.sqrt(7.4)) - 0.65)).toBeLessThan(0.15)
-    expect(passedFinalLook(4.3, 0)).toBeGreaterThan(0.98)
-    expect(passedEitherLook(4.3, 4.3 * Math.SQRT2)).toBeGreaterThan(0.998)
+    expect(passedFirstLook(looks(4.3, 4.3))).toBeGreaterThan(0.98)
+    expect(passedEitherLook(looks(4.3, 4.3 * Math.SQRT2))).toBeGreaterThan(0.998)
   })
 
   it('of both looks is at least that of either and at most their sum; at the margin itself at most 2.5 %', () => {
@@ -175,14 +177,16 @@ describe('the chance to show a margin', () => {
         fc.double({ min: 0, max: 8, noNaN: true }),
         fc.double({ min: 1.01, max: 3, noNaN: true }),
         (d, more) => {
-          const both = passedEitherLook(d, d * more)
-          expect(both).toBeGreaterThanOrEqual(Math.max(passedFinalLook(d, 0), passedFinalLook(d * more, 1)) - 1e-6)
-          expect(both).toBeLessThanOrEqual(passedFinalLook(d, 0) + passedFinalLook(d * more, 1) + 1e-6)
+          const both = passedEitherLook(looks(d, d * more))
+          expect(both).toBeGreaterThanOrEqual(
+            Math.max(passedFirstLook(looks(d, d * more)), normalCdf(d * more - finalZ[1])) - 1e-6,
+          )
+          expect(both).toBeLessThanOrEqual(passedFirstLook(looks(d, d * more)) + normalCdf(d * more - finalZ[1]) + 1e-6)
         },
       ),
       { seed: 20240601 },
     )
-    expect(passedEitherLook(0, 1e-9)).toBeLessThan(0.0251)
+    expect(passedEitherLook(looks(0, 1e-9))).toBeLessThan(0.0251)
   })
 
   it('is none without information, and certain at 1e9 requests', () => {

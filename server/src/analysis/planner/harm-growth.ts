@@ -25,14 +25,10 @@ export interface EffectPath {
 }
 
 /**
- * Growth per canary request of the log e-value that looks for odds ratio ψ. The log e-value of a time bucket is linear in its counts, so
- * the judge's own function at expected counts is its mean, and its slopes give its variance (STATISTICS 9).
+ * Growth per canary request of a log e-value that is linear in its counts, as those of time buckets are: its slopes give mean and
+ * variance. `log(x1, x0)` is of one canary request and of `stable` stable ones, of which x1 and x0 are bad.
  */
-export function growthOf({ p1, p0, share }: Truth, psi: number, against: HarmNull): Growth {
-  const q = (1 - share) * p0 + share * p1
-  if (!(share > 0 && share < 1 && q > 0 && q < 1)) return { mean: 0, variance: 0 }
-  const stable = (1 - share) / share
-  const log = (x1: number, x0: number): number => logOfTick({ n1: 1, x1, n0: stable, x0 }, q, psi, against)
+export function linearGrowth(log: (x1: number, x0: number) => number, { p1, p0 }: Rates, stable: number): Growth {
   const none = log(0, 0)
   const perCanary = log(1, 0) - none
   const perStable = (log(0, stable) - none) / stable
@@ -40,6 +36,15 @@ export function growthOf({ p1, p0, share }: Truth, psi: number, against: HarmNul
     mean: none + p1 * perCanary + stable * p0 * perStable,
     variance: p1 * (1 - p1) * perCanary ** 2 + stable * p0 * (1 - p0) * perStable ** 2,
   }
+}
+
+/** Growth of the judge's log e-value that looks for odds ratio ψ, per canary request (STATISTICS 9). */
+export function growthOf(truth: Truth, psi: number, against: HarmNull): Growth {
+  const { p1, p0, share } = truth
+  const q = (1 - share) * p0 + share * p1
+  if (!(share > 0 && share < 1 && q > 0 && q < 1)) return { mean: 0, variance: 0 }
+  const n0 = (1 - share) / share
+  return linearGrowth((x1, x0) => logOfTick({ n1: 1, x1, n0, x0 }, q, psi, against), truth, n0)
 }
 
 /** Every effect size of the grid: each has to reach log 1/(α·w·μ·w_j) by itself. */
