@@ -74,6 +74,7 @@ describe('for machines', () => {
         '/api/v1/rollouts',
         '/api/v1/rollouts/{key}/set-weight',
         '/api/v1/events',
+        '/api/v1/plan',
         '/api/v1/cohorts/{key}/members',
       ]),
     )
@@ -91,7 +92,7 @@ describe('for machines', () => {
       status: 415,
       body: { code: 'unsupported-media-type' },
     })
-    for (const path of ['/plan', '/webhooks', '/windows']) {
+    for (const path of ['/webhooks', '/windows']) {
       expect((await server.api('POST', path, {})).status).toBe(404)
     }
   })

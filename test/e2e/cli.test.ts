@@ -139,6 +139,47 @@ describe('pipit validate', () => {
   })
 })
 
+describe('plan', () => {
+  const planned = (key: string): string =>
+    file(
+      `${key}.yaml`,
+      `key: ${key}\nstages:\n  - { name: one, weight: 1, maxHold: 40m }\n  - { name: all, weight: 100 }\nguards:\n  - { metric: error_rate, worseThan: { relative: 1.5 }, action: revert }\n`,
+    )
+
+  it('shows margins, times and what cannot be shown, before anything is made', async () => {
+    const { code, out } = await pipit(['plan', '-f', planned('ahead'), '--rps', '400', '--error-rate', '0.01'])
+    expect(code).toBe(0)
+    expect(out).toContain('error_rate 1.86×')
+    expect(out).toMatch(/one +error rate doubled +> 99\.9 % +1,\d{3} \(\d min\)/)
+    expect(out).toContain('within 1.86 times stable only, not within 1.5 times stable')
+    expect((await server.api('GET', '/rollouts/ahead')).status).toBe(404)
+    const slow = await pipit(['plan', '-f', planned('ahead'), '--rps', '3', '--error-rate', '0.01'])
+    expect(slow.out).toMatch(
+      /cannot show error rate within 1\.5 times stable at 3 requests\/s: it would take [\d.]+ days/,
+    )
+  })
+
+  it('says what is missing or wrong', async () => {
+    const path = planned('short')
+    await pipit(['apply', '-f', path])
+    for (const [args, code, words] of [
+      [[], 2, 'pipit plan <key>'],
+      [['-f', path], 3, 'requestsPerSecond'],
+      [['short'], 3, 'no evidence yet'],
+      [['nobody', '--rps', '1'], 1, 'there is no rollout "nobody"'],
+      [['short', '--rps', 'much'], 2, '"much"'],
+      [['short', '--error-rate', '0.1'], 2, '--rps is missing'],
+      [['short', '--rps', '1', '--p50', '3'], 2, '--p99'],
+      [['short', '--rps', '1', '--metric', 'x'], 2, 'name=number'],
+      [['short', '--rps', '1', '--error-rate', '3'], 3, 'traffic.errorRate'],
+    ] as const) {
+      expect(await pipit(['plan', ...args])).toMatchObject({ code, err: expect.stringContaining(words) })
+    }
+    const unknown = await pipit(['plan', 'short', '--rps', '1', '--effect', 'latency_p99=2'])
+    expect(unknown.out).toContain('No guard or gate of this rollout looks at latency_p99')
+  })
+})
+
 describe('commands', () => {
   it('move a rollout and say where it stands', async () => {
     await pipit(['apply', '-f', rolloutFile('moved')])

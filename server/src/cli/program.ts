@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { type ConfigResult, type Flags, readClientConfig } from '../config.ts'
 import { type ApiClient, CommandError, createApiClient, exitCodes } from './api-client.ts'
 import { apply } from './apply.ts'
+import { addPlanOptions, type PlanFlags, planText, planTraffic, readEffects } from './plan.ts'
 import { readRolloutFile } from './rollout-file.ts'
 import { rolloutTable, type ShownAnalysis, type ShownRollout, statusText } from './show.ts'
 
@@ -133,6 +134,22 @@ function addRemoteCommands(program: Command, parts: CliParts): void {
     const rollout = (await client.call('GET', path)) as ShownRollout
     parts.out(statusText(rollout, (await client.call('GET', `${path}/analysis`)) as ShownAnalysis))
   })
+
+  addPlanOptions(remote('plan [key]', 'what a rollout can show at a traffic, before it starts')).action(
+    async (key: string | undefined, options: Remote & PlanFlags) => {
+      if ((key === undefined) === (options.file === undefined)) {
+        throw new CommandError(
+          'name either a rollout of the server or a file: `pipit plan <key>` or `pipit plan -f <file>`',
+          exitCodes.usage,
+        )
+      }
+      const traffic = planTraffic(options)
+      const effects = readEffects(options)
+      const rollout = options.file === undefined ? { key } : (await readRolloutFile(options.file)).content
+      const answer = await api(options).call('POST', '/plan', { rollout, ...traffic, ...effects })
+      parts.out(planText(answer as Parameters<typeof planText>[0]))
+    },
+  )
 
   command('start <key>', 'start a draft')
     .option('--at <time>', 'later, at this ISO 8601 time')

@@ -13,6 +13,7 @@ import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { metricRoutes } from './routes/metrics.ts'
 import { pageRoutes } from './routes/page.ts'
+import { planRoutes } from './routes/plan.ts'
 import { rolloutReadRoutes } from './routes/rollout-reads.ts'
 import { rolloutRoutes } from './routes/rollouts.ts'
 import { sdkRoutes } from './routes/sdk.ts'
@@ -43,6 +44,7 @@ export function createApp(deps: AppDeps) {
     .route('/api/v1', rolloutRoutes(deps, guards))
     .route('/api/v1', commandRoutes(deps, guards))
     .route('/api/v1', rolloutReadRoutes(deps, guards))
+    .route('/api/v1', planRoutes(deps, guards))
     .route('/api/v1', cohortRoutes(deps, guards))
     .route('/api/v1', metricRoutes(deps, guards))
     .route('/api/v1', administrationRoutes(deps, guards))

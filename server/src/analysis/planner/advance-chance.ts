@@ -44,7 +44,7 @@ export function passedFirstLook({ first, sharpness }: FinalScores): number {
 export function passedEitherLook({ first, second, sharpness }: FinalScores): number {
   const correlation = second > 0 ? Math.min(1, Math.max(0, first / second)) : Math.SQRT1_2
   const rest = Math.sqrt(1 - correlation ** 2)
-  const end = sharpness * (finalZ[0] - first)
+  const end = Math.min(9, sharpness * (finalZ[0] - first))
   const last = sharpness * (finalZ[1] - second)
   if (rest < 1e-9) return normalCdf(-Math.min(end, last))
   const start = Math.min(-9, end - 9)

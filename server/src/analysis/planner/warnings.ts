@@ -17,7 +17,10 @@ export function effectName(metric: PlannedMetric, factor: number): string {
 export function metricWarnings(metric: PlannedMetric, base: Base, traffic: PlanTraffic): string[] {
   const name = title(metric)
   const found: string[] = []
-  if (base.kind === 'unplanned') found.push(`Nothing is planned for ${name}: ${base.why}.`)
+  if (base.kind === 'unplanned') {
+    const passed = metric.margin === undefined ? '' : '; times and chances are those of the other metrics alone'
+    found.push(`Nothing is planned for ${name}: ${base.why}${passed}.`)
+  }
   if (base.kind === 'counted' && (base.rate <= 0 || base.rate >= 1)) {
     const why =
       metric.margin?.absolute === undefined
@@ -101,9 +104,8 @@ function lengthWarnings(at: string, { definition, stage, passes, leastMs }: Stag
       : [`${at} never has its ${whole(stage.minUnits)} users in each arm: nobody comes.`]
   }
   if (passes >= 0.95) return []
-  const chance = percent(Math.floor(passes * 1000) / 1000)
   return [
-    `A canary as good as stable passes stage ${stage.name} with a chance of ${chance} only; else ${policy[definition.onInconclusive]}.`,
+    `A canary as good as stable passes stage ${stage.name} with a chance of ${chanceText(passes)} only; else ${policy[definition.onInconclusive]}.`,
   ]
 }
 
@@ -113,7 +115,7 @@ function effectWarning(at: string, { name, detected, median }: EffectPlan): stri
     return [`${at} never reverts for ${name}: the effect is too small, or too rare to be told from chance.`]
   const half = span(median.seconds * 1000)
   return [
-    `${at} finds ${name} with a chance of ${percent(Math.floor(detected * 1000) / 1000)} only: half of such harm takes longer than ${half}.`,
+    `${at} finds ${name} with a chance of ${chanceText(detected)} only: half of such harm takes longer than ${half}.`,
   ]
 }
 
@@ -122,6 +124,9 @@ const policy = {
   advance: 'it advances undecided where nothing speaks of harm',
   revert: 'the rollout is taken back',
 } as const
+
+const chanceText = (chance: number): string =>
+  chance < 0.001 ? 'less than 0.1 %' : percent(Math.floor(chance * 1000) / 1000)
 
 const shortNumber = (value: number): string => String(Number(value.toPrecision(3)))
 

@@ -63,7 +63,8 @@ export async function judgementOf(
   return judgement !== undefined && judgement.epoch >= record.runEpoch ? judgement : undefined
 }
 
-async function knownNames(deps: AppDeps, environment: string): Promise<KnownNames> {
+/** What a rollout of the environment may refer to. */
+export async function knownNames(deps: AppDeps, environment: string): Promise<KnownNames> {
   const [cohorts, metrics] = await Promise.all([
     deps.storage.cohorts.list(environment),
     deps.storage.metrics.list(environment),
