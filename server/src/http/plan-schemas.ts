@@ -96,6 +96,7 @@ const stagePlan = z.object({
         p90: time,
         damage: z.number().optional(),
         waldBound: z.number().optional(),
+        fixedSample: z.number().optional(),
       }),
     )
     .readonly(),

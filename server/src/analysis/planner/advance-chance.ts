@@ -1,6 +1,6 @@
 import { feasibleErrors, finalZ, logShown } from '../non-inferiority.ts'
+import { normalCdf } from '../special/normal.ts'
 import { crossedBy } from './first-passage.ts'
-import { normalCdf } from './normal.ts'
 
 /** Information on the log risk ratio of two arms that both have rate p: 1 / [D((1−p)/(n₁p) + (1−p)/(n₀p))]; 0 where nothing is known. */
 export function informationOf(n1: number, n0: number, p: number, dispersion = 1): number {

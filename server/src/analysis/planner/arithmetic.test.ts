@@ -3,11 +3,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { startMass } from '../harm-process.ts'
 import { finalZ } from '../non-inferiority.ts'
+import { normalCdf } from '../special/normal.ts'
 import { feasibleMargin, informationOf, passedByEvidence, passedEitherLook, passedFirstLook } from './advance-chance.ts'
 import { crossedBy, crossingQuantile } from './first-passage.ts'
-import { fixedSample, fixedSampleUneven } from './fixed-sample.ts'
 import { growthOf, timeToRevert, waldBound } from './harm-growth.ts'
-import { normalCdf, normalQuantile } from './normal.ts'
 
 type Field =
   | 'p0'
@@ -74,14 +73,6 @@ describe('the planner', () => {
     const { n } = timeToRevert({ p0, p1, share: 0.01 }, errors, 0.5)
     // The page rounds, and does not say for which part of the budget.
     expect(Math.abs(n / published - 1)).toBeLessThan(0.06)
-  })
-
-  it('gives the fixed samples of R 4.2 (power.prop.test) and of Cohen', () => {
-    // power.prop.test(p1 = .01, p2 = .02, sig.level = .05, power = .8): n = 2318.165
-    expect(fixedSample({ p1: 0.02, p0: 0.01 }, { alpha: 0.05, beta: 0.2 })).toBeCloseTo(2318.165, 2)
-    const even = fixedSampleUneven({ p1: 0.02, p0: 0.01 }, { alpha: 0.05, beta: 0.2, ratio: 1 })
-    expect(even / 2318.165).toBeCloseTo(1, 1)
-    expect(fixedSample({ p1: 0.01, p0: 0.01 }, { alpha: 0.05, beta: 0.2 })).toBe(Number.POSITIVE_INFINITY)
   })
 })
 
@@ -203,21 +194,5 @@ describe('the chance to show a margin', () => {
     expect(passedByEvidence(Math.log(1.5) * Math.sqrt(much))).toBe(1)
     expect(feasibleMargin(much)).toBeLessThan(1.003)
     expect(feasibleMargin(informationOf(1e9, 1e9, 1))).toBe(1)
-  })
-})
-
-describe('the normal distribution', () => {
-  it('is symmetric, grows, and its quantile is its inverse', () => {
-    expect(normalCdf(0)).toBeCloseTo(0.5, 14)
-    expect(normalCdf(1.959963984540054)).toBeCloseTo(0.975, 12)
-    expect(normalCdf(-10) / 7.619853024160527e-24).toBeCloseTo(1, 11)
-    expect(normalQuantile(0.985)).toBeCloseTo(2.1700903775845606, 12)
-    fc.assert(
-      fc.property(fc.double({ min: -8, max: 8, noNaN: true }), (x) => {
-        expect(normalCdf(x) + normalCdf(-x)).toBeCloseTo(1, 12)
-        expect(normalCdf(x + 0.01)).toBeGreaterThanOrEqual(normalCdf(x))
-      }),
-    )
-    expect([normalQuantile(0), normalQuantile(1)]).toEqual([Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY])
   })
 })

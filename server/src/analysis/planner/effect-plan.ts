@@ -1,4 +1,5 @@
 import type { RolloutDefinition, Stage } from '../../rollout/definition.ts'
+import { sizeByH } from '../classic/power.ts'
 import type { PlannedMetric } from '../plan.ts'
 import { waldBound } from './harm-growth.ts'
 import {
@@ -74,7 +75,22 @@ export function effectPlan(
       ? {}
       : { damage: plan.damage * expectedRequests(plan, median.canary) }),
     ...(Number.isFinite(bound) ? { waldBound: bound } : {}),
+    ...fixedSample(definition, model, factor, share),
   }
+}
+
+/** By Cohen's h, which takes arms of unequal size. */
+function fixedSample(
+  { analysis: { alpha } }: RolloutDefinition,
+  { metric, base }: Modelled,
+  factor: number,
+  share: number,
+): Pick<EffectPlan, 'fixedSample'> {
+  if (base.kind !== 'counted') return {}
+  const alternative = metric.down ? ('smaller' as const) : ('larger' as const)
+  const question = { p1: base.changed(factor), p0: base.rate, alpha, alternative }
+  const size = sizeByH(question, 0.9, (1 - share) / share)
+  return size === undefined ? {} : { fixedSample: size }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { normalCdf, scaledErfc } from './normal.ts'
+import { normalCdf, normalLogCdf } from '../special/normal.ts'
 
 /** How evidence grows: mean and variance of a log e-value per unit of whatever is counted (a canary request, say). */
 export interface Growth {
@@ -13,7 +13,7 @@ export function dispersed({ mean, variance }: Growth, factor: number): Growth {
 
 /**
  * Chance that evidence which grows like this has reached `level` (above 0) by `n`: the first-passage law of Brownian motion,
- * Φ((gn−L)/√(vn)) + e^{2gL/v}·Φ(−(gn+L)/√(vn)) (STATISTICS 9). The second term is formed in one piece, so that nothing overflows.
+ * Φ((gn−L)/√(vn)) + e^{2gL/v}·Φ(−(gn+L)/√(vn)) (STATISTICS 9). The second term is formed in logs, so that nothing overflows.
  */
 export function crossedBy(n: number, level: number, { mean, variance }: Growth): number {
   if (!(n > 0)) return 0
@@ -21,10 +21,7 @@ export function crossedBy(n: number, level: number, { mean, variance }: Growth):
   const deviation = Math.sqrt(variance * n)
   const ahead = (mean * n - level) / deviation
   const mirrored = (mean * n + level) / deviation
-  const reflected =
-    mirrored > 0
-      ? 0.5 * Math.exp((-ahead * ahead) / 2) * scaledErfc(mirrored / Math.SQRT2)
-      : Math.exp((2 * mean * level) / variance) * normalCdf(-mirrored)
+  const reflected = Math.exp((2 * mean * level) / variance + normalLogCdf(-mirrored))
   return Math.min(1, normalCdf(ahead) + reflected)
 }
 

@@ -32,6 +32,8 @@ export interface EffectPlan {
   readonly damage?: number
   /** Least canary requests that any sequential test would need on average. */
   readonly waldBound?: number
+  /** Canary requests of a test with one look, at the rollout's α and power 90 %: what has to be known beforehand. */
+  readonly fixedSample?: number
 }
 
 export interface StagePlan {

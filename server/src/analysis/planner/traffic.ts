@@ -1,5 +1,5 @@
 import type { PlannedMetric } from '../plan.ts'
-import { normalCdf, normalQuantile } from './normal.ts'
+import { normalCdf, normalQuantile } from '../special/normal.ts'
 
 /** What a plan is made for: the traffic of both arms together, and what stable's figures are. */
 export interface PlanTraffic {
