@@ -3,6 +3,7 @@ import { type ConfigResult, type Flags, readClientConfig } from '../config.ts'
 import { type ApiClient, CommandError, createApiClient, exitCodes } from './api-client.ts'
 import { apply } from './apply.ts'
 import { addPlanOptions, type PlanFlags, planText, planTraffic, readEffects } from './plan.ts'
+import { replayFile, replayRollout } from './replay.ts'
 import { readRolloutFile } from './rollout-file.ts'
 import { rolloutTable, type ShownAnalysis, type ShownRollout, statusText } from './show.ts'
 
@@ -150,6 +151,18 @@ function addRemoteCommands(program: Command, parts: CliParts): void {
       parts.out(planText(answer as Parameters<typeof planText>[0]))
     },
   )
+  remote('replay [key]', 'take automatic decisions again on their stored evidence')
+    .option('--decision <id>', 'this one alone')
+    .option('--export <file>', 'write it to a file, with its evidence')
+    .option('--file <file>', 'replay an exported decision, without a server')
+    .action(
+      async (key: string | undefined, options: Remote & { decision?: string; export?: string; file?: string }) => {
+        if (options.file !== undefined) return await replayFile(options.file, parts.out)
+        if (key === undefined)
+          throw new CommandError('name a rollout, or an exported decision with --file', exitCodes.usage)
+        return await replayRollout(api(options), key, options, parts.out)
+      },
+    )
 
   command('start <key>', 'start a draft')
     .option('--at <time>', 'later, at this ISO 8601 time')

@@ -1,4 +1,4 @@
-import { foldTick, type Judgement, judge, judgeVersion, startJudge } from '../analysis/index.ts'
+import { foldTick, type JudgeInput, type Judgement, judge, judgeVersion, startJudge } from '../analysis/index.ts'
 import type { StageView } from '../analysis/judgement.ts'
 import {
   type EventContext,
@@ -14,7 +14,7 @@ import type { Publisher } from './api.ts'
 import { beginsRun } from './commands.ts'
 import { limitsWanted, withFreshLimits } from './limits.ts'
 import { lastClosedTick, nextLook } from './next-look.ts'
-import { addHistory, emit, judgedDefinition, type Moved, recordChange } from './record-change.ts'
+import { addHistory, type Decided, emit, judgedDefinition, type Moved, recordChange } from './record-change.ts'
 
 /** Where nothing happens a rollout is judged this often all the same. */
 const judgeEveryMs = 60_000
@@ -54,13 +54,13 @@ async function follow(
   taken: Look,
   record: RolloutRecord,
   event: RolloutEvent,
-  judgement?: Judgement,
+  decided?: Decided,
 ): Promise<RolloutRecord> {
   const moved = transition(record.definition, record.state, event, taken.context)
   if (!moved.ok) throw new Error(`${event.type} by the engine: ${moved.message}`)
   if ('unchanged' in moved) return record
   const limited = await withFreshLimits(taken.stores, record, moved, taken.context)
-  return await store(taken, record, limited, event.type, judgement)
+  return await store(taken, record, limited, event.type, decided)
 }
 
 async function store(
@@ -68,13 +68,13 @@ async function store(
   record: RolloutRecord,
   moved: Moved,
   event: string,
-  judgement?: Judgement,
+  decided?: Decided,
 ): Promise<RolloutRecord> {
   const change = {
     event,
     context,
     transition: moved,
-    ...(judgement === undefined ? {} : { judgement }),
+    ...(decided === undefined ? {} : { decided }),
     newRun: beginsRun(event, record.state, moved.state),
     wakeAt: nextLook(record.definition, moved.state, context.now),
   }
@@ -93,11 +93,13 @@ async function weigh(taken: Look, before: RolloutRecord): Promise<RolloutRecord>
   const known = await memoryOf(stores, record, definition)
   const memory = await fold(taken, record, definition, known, stage)
   if (memory === known && !isDue(taken, record, memory.judgement, stage)) return record
-  const judgement = await judgeNow(taken, record, definition, memory, stage)
+  const input = await judgeInput(taken, record, definition, memory, stage)
+  const judgement = judge(input)
+  const decided = { judgement, input, through: memory.foldedTick }
   await stores.judge.put({ ...memory, state: judgement.state, judgement })
-  await tellAlerts(taken, record, memory.judgement, judgement)
+  await tellAlerts(taken, record, memory.judgement, decided)
   const { label, sentence } = judgement
-  return await follow(taken, record, { type: 'judged', label, sentence }, judgement)
+  return await follow(taken, record, { type: 'judged', label, sentence }, decided)
 }
 
 /** What the judge remembers of this run; where another version of it did, the run's evidence is read again from the beginning. */
@@ -142,15 +144,16 @@ function isDue(
   return publisher.breakers(record.environment, record.key).open > 0
 }
 
-async function judgeNow(
+/** Everything a judgement rests on: stored with each decision, so that it can be taken again. */
+async function judgeInput(
   { stores, publisher, context: { now } }: Look,
   record: RolloutRecord,
   definition: RolloutDefinition,
   memory: JudgeRecord,
   stage: StageView,
-): Promise<Judgement> {
+): Promise<JudgeInput> {
   const dismissed = progressOf(record.state)?.dismissed ?? {}
-  return judge({
+  return {
     definition,
     state: memory.state,
     stage,
@@ -159,7 +162,7 @@ async function judgeNow(
     breakers: publisher.breakers(record.environment, record.key),
     exposedBy: await stores.evidence.exposedBy(record.id, stage.epoch),
     now,
-  })
+  }
 }
 
 /** Guards and checks that only alert tell people once when they begin to. */
@@ -167,14 +170,15 @@ async function tellAlerts(
   { stores, context, newId }: Look,
   record: RolloutRecord,
   before: Judgement | undefined,
-  judgement: Judgement,
+  decided: Decided,
 ): Promise<void> {
+  const { judgement } = decided
   for (const name of judgement.alerts) {
     if (before?.alerts.includes(name)) continue
     const found =
       judgement.metrics.find((entry) => entry.metric === name) ?? judgement.checks.find((entry) => entry.check === name)
     const sentence = `Alert for ${record.key}: ${found?.sentence ?? name}`
-    await addHistory(stores, record, record, { event: 'alert', context, summary: sentence, judgement }, newId)
+    await addHistory(stores, record, record, { event: 'alert', context, summary: sentence, decided }, newId)
     const effect = { type: 'notify', level: 'warning', sentence } as const
     await emit(stores, record.environment, record.key, [effect], context.now, newId)
   }

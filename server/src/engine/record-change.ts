@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '@pipit/shared/clock'
 import type { Judgement } from '../analysis/index.ts'
+import { type DecisionEvidence, encodeEvidence } from '../replay/index.ts'
 import { comparedMetrics, type Effect, type EventContext, progressOf, type Transition } from '../rollout/index.ts'
 import type { HistoryEntry, RolloutRecord, Stores } from '../storage/ports.ts'
 import type { ByWhom } from './api.ts'
@@ -8,12 +9,18 @@ import type { ByWhom } from './api.ts'
 /** A transition that changed something. */
 export type Moved = Extract<Transition, { ok: true; summary: string }>
 
+/** A judgement with exactly what the judge was given. */
+export interface Decided extends DecisionEvidence {
+  readonly judgement: Judgement
+}
+
 /** What every change of a rollout leaves behind, besides the rollout itself. */
 export interface Change {
   readonly event: string
   readonly context: EventContext
   readonly transition: Moved
-  readonly judgement?: Judgement
+  /** For automatic decisions: the judgement and all that it rests on. */
+  readonly decided?: Decided
   /** For people's changes: what the audit log shows of before and after, beyond the state. */
   readonly definition?: RolloutRecord['definition']
   /** A new run begins: its evidence starts at the new epoch. */
@@ -133,12 +140,7 @@ export async function addHistory(
   stores: Stores,
   before: RolloutRecord,
   after: RolloutRecord,
-  {
-    event,
-    context,
-    summary,
-    judgement,
-  }: Pick<Change, 'event' | 'context' | 'judgement'> & { readonly summary: string },
+  { event, context, summary, decided }: Pick<Change, 'event' | 'context' | 'decided'> & { readonly summary: string },
   newId: NewId,
 ): Promise<HistoryEntry> {
   const entry: HistoryEntry = {
@@ -151,9 +153,15 @@ export async function addHistory(
     ...(context.reason === undefined ? {} : { reason: context.reason }),
     from: place(before),
     to: place(after),
-    ...(judgement === undefined ? {} : { judgement }),
+    ...(decided === undefined ? {} : { judgement: decided.judgement }),
   }
   await stores.history.append(entry)
+  if (decided !== undefined) {
+    await stores.decisions.put({
+      ...{ historyId: entry.id, rolloutId: before.id, at: context.now, judge: decided.judgement.judge },
+      evidence: encodeEvidence({ input: decided.input, through: decided.through }),
+    })
+  }
   return entry
 }
 

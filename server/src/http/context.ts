@@ -11,7 +11,7 @@ export interface AppDeps {
   readonly storage: Storage
   readonly engine: RolloutCommands & Catalog
   readonly hub: PushHub
-  readonly ingest: Pick<Ingest, 'counters'>
+  readonly ingest: Pick<Ingest, 'counters' | 'observe'>
   readonly authenticate: Authenticate
   readonly clock: Clock
   readonly log: Log

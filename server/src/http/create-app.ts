@@ -12,8 +12,10 @@ import { commandRoutes } from './routes/commands.ts'
 import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { metricRoutes } from './routes/metrics.ts'
+import { observationRoutes } from './routes/observations.ts'
 import { pageRoutes } from './routes/page.ts'
 import { planRoutes } from './routes/plan.ts'
+import { replayRoutes } from './routes/replay.ts'
 import { rolloutReadRoutes } from './routes/rollout-reads.ts'
 import { rolloutRoutes } from './routes/rollouts.ts'
 import { sdkRoutes } from './routes/sdk.ts'
@@ -45,6 +47,8 @@ export function createApp(deps: AppDeps) {
     .route('/api/v1', commandRoutes(deps, guards))
     .route('/api/v1', rolloutReadRoutes(deps, guards))
     .route('/api/v1', planRoutes(deps, guards))
+    .route('/api/v1', replayRoutes(deps, guards))
+    .route('/api/v1', observationRoutes(deps, guards))
     .route('/api/v1', cohortRoutes(deps, guards))
     .route('/api/v1', metricRoutes(deps, guards))
     .route('/api/v1', administrationRoutes(deps, guards))

@@ -1,3 +1,4 @@
+import type { Issue } from '@pipit/shared/base'
 import type { Report, WireError } from '@pipit/shared/protocol'
 
 export interface IngestResult {
@@ -14,6 +15,19 @@ export interface ReportingInstance {
   readonly labels?: { readonly [name: string]: string }
 }
 
+/** A figure of an external metric, measured by somebody else. */
+export interface Observed {
+  readonly metric: string
+  readonly variant: string
+  readonly value: number
+}
+
+/** Why figures were not taken: all or none are. */
+export type ObserveFault =
+  | { readonly code: 'not-found'; readonly message: string }
+  | { readonly code: 'illegal-in-phase'; readonly message: string }
+  | { readonly code: 'invalid'; readonly issues: readonly Issue[] }
+
 /** Takes reports; each is counted exactly once by (instance, seq). */
 export interface Ingest {
   /**
@@ -21,6 +35,8 @@ export interface Ingest {
    * repeat. A report of a wrong form never comes here (the protocol's validation answers it).
    */
   submit(environment: string, instance: ReportingInstance, report: Report): Promise<IngestResult | WireError>
+  /** Takes figures of external metrics into the present time bucket of a rollout; undefined when all were taken. */
+  observe(environment: string, rollout: string, items: readonly Observed[]): Promise<ObserveFault | undefined>
   /** Counters since the start, for /metrics: reports, duplicates, outcomes, exposures, events, unknown rollouts, late, dropped by SDKs. */
   counters(): { readonly [name: string]: number }
   /** Waits for what is under way. */

@@ -4,6 +4,7 @@ import type { Storage, Stores } from '../storage/ports.ts'
 import { StorageError } from '../storage/storage-error.ts'
 import type { Ingest, IngestResult, ReportingInstance } from './api.ts'
 import { foldReport, type Tally } from './fold-report.ts'
+import { observe } from './observe.ts'
 import { reportWeight } from './report-weight.ts'
 import { createRolloutIndex } from './rollout-index.ts'
 
@@ -143,6 +144,13 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop }: Inges
         queuedWeight += weight
         running ??= drain()
       })
+    },
+    async observe(environment, rollout, items) {
+      // As for reports: before the transaction is asked for.
+      const now = clock.now()
+      const fault = await storage.transaction((stores) => observe(stores, environment, rollout, items, now))
+      if (fault === undefined) counters.observations = (counters.observations ?? 0) + items.length
+      return fault
     },
     counters: () => ({ ...counters }),
     async stop() {

@@ -67,6 +67,7 @@ export function hubOf(options: HubOptions = {}) {
         taken.push(report.seq)
         return { seq: report.seq, status: 'stored' }
       },
+      observe: () => Promise.resolve(undefined),
       counters: () => ({}),
       stop: async () => undefined,
       ...options.ingest,

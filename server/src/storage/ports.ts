@@ -157,6 +157,7 @@ export interface Stores {
   }
   readonly history: {
     append(entry: HistoryEntry): Promise<void>
+    get(rolloutId: string, id: string): Promise<HistoryEntry | undefined>
     /** Newest first. */
     list(
       rolloutId: string,

@@ -108,6 +108,11 @@ export function historyStore({ orm }: Connection): Stores['history'] {
         .values({ id: entry.id, rolloutId: entry.rolloutId, at: entry.at, entry: JSON.stringify(entry) })
         .run()
     },
+    async get(rolloutId, id) {
+      const where = and(eq(table.rolloutId, rolloutId), eq(table.id, id))
+      const row = orm.select().from(table).where(where).get()
+      return row && (JSON.parse(row.entry) as HistoryEntry)
+    },
     async list(rolloutId, { limit, before }) {
       const where = and(eq(table.rolloutId, rolloutId), before === undefined ? undefined : lt(table.at, before))
       const rows = orm.select().from(table).where(where).orderBy(desc(table.sequence)).limit(limit).all()
