@@ -53,7 +53,8 @@ export function effectPlan(
   if (plan === undefined || !(plan.perSecond > 0)) return { ...effect, name, detected: 0 }
   const time = (chance: number) => {
     const canary = requestsUntil(plan, chance)
-    return canary === undefined ? undefined : { canary, seconds: canary / plan.perSecond }
+    const seconds = (canary ?? Number.POSITIVE_INFINITY) / plan.perSecond
+    return canary !== undefined && Number.isFinite(seconds) ? { canary, seconds } : undefined
   }
   const median = time(0.5)
   const p90 = time(0.9)
@@ -88,7 +89,9 @@ function fixedSample(
 ): Pick<EffectPlan, 'fixedSample'> {
   if (base.kind !== 'counted') return {}
   const alternative = metric.down ? ('smaller' as const) : ('larger' as const)
-  const question = { p1: base.changed(factor), p0: base.rate, alpha, alternative }
+  const p1 = base.changed(factor)
+  if (!(base.rate > 0 && base.rate < 1 && p1 > 0 && p1 < 1)) return {}
+  const question = { p1, p0: base.rate, alpha, alternative }
   const size = sizeByH(question, 0.9, (1 - share) / share)
   return size === undefined ? {} : { fixedSample: size }
 }

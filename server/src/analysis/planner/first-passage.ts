@@ -17,10 +17,13 @@ export function dispersed({ mean, variance }: Growth, factor: number): Growth {
  */
 export function crossedBy(n: number, level: number, { mean, variance }: Growth): number {
   if (!(n > 0)) return 0
-  if (!(variance > 0)) return mean * n >= level ? 1 : 0
   const deviation = Math.sqrt(variance * n)
+  if (!(deviation > 0)) return mean * n >= level ? 1 : 0
   const ahead = (mean * n - level) / deviation
+  if (ahead > 40) return 1
   const mirrored = (mean * n + level) / deviation
+  // Both terms are below e^{−800} there, and infinite squares would follow.
+  if (ahead < -40 && mirrored > 0) return 0
   const reflected = Math.exp((2 * mean * level) / variance + normalLogCdf(-mirrored))
   return Math.min(1, normalCdf(ahead) + reflected)
 }

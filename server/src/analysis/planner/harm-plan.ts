@@ -78,7 +78,7 @@ export function valuedHarm(
   const { share, factor } = at
   const worse = metric.higherIsBetter ? factor < 1 : factor > 1
   if (!(metric.weight > 0) || metric.guard?.worseThan === undefined || !worse) return undefined
-  if (!(base.sd > 0) || base.mean === 0) return undefined
+  if (!(base.sd > 1e-9 * Math.abs(base.mean)) || base.mean === 0) return undefined
   const tolerated = metric.guard.null === 'margin' ? (metric.margin?.relative ?? 1) : 1
   const truth = Math.abs(factor - tolerated) * Math.abs(base.mean)
   const unitVariance = base.sd ** 2 * (1 + (tolerated ** 2 * share) / (1 - share))
@@ -98,6 +98,7 @@ export function valuedHarm(
 
 /** Chance that harm is acted on within n canary requests. */
 export function revertedBy(plan: HarmPlan, n: number): number {
+  if (!(n > 0)) return 0
   const factor = plan.dispersion + plan.noise * n
   const crossed = Math.max(0, ...plan.paths.map(({ level, growth }) => crossedBy(n, level, dispersed(growth, factor))))
   return Math.min(crossed, atLeastThree(plan.eventRate * n))
@@ -105,6 +106,7 @@ export function revertedBy(plan: HarmPlan, n: number): number {
 
 /** Chance of the three bad events (`harmGates`) that a revert asks for, of a Poisson number with this mean. */
 function atLeastThree(mean: number): number {
+  if (!(mean > 0)) return 0
   let missing = 0
   let term = Math.exp(-mean)
   for (let k = 0; k < harmGates.badEvents && term > 0; k++) {

@@ -22,6 +22,9 @@ export interface MarginPlan extends StageMargin {
   readonly shownBy: (elapsedMs: number) => number
 }
 
+/** Fewer expected requests or units than this are none. */
+const nobody = 1e-6
+
 /** Ticks that the judge has seen when it fixes the margins of a stage, at least. */
 const leastTicks = 3
 
@@ -101,14 +104,14 @@ function countsOf(metric: PlannedMetric, { rate, scaledRate }: CountedBase, n1: 
 }
 
 function scoreOf(metric: PlannedMetric, base: CountedBase, margin: Margin, n1: number, share: number): number {
-  if (!(n1 > 0 && base.rate > 0 && base.rate < 1)) return -1e3
+  if (!(n1 > nobody && base.rate > 0 && base.rate < 1)) return -1e3
   return marginScore(countsOf(metric, base, n1, share), metric, margin) / Math.sqrt(base.dispersion)
 }
 
 /** The score test's standard error under the margin over the true one: the power of the look depends on both. */
 function sharpness(metric: PlannedMetric, base: CountedBase, margin: Margin, n1: number, share: number): number {
   const { relative } = margin
-  if (!(n1 > 0 && base.rate > 0 && base.rate < 1)) return 1
+  if (!(n1 > nobody && base.rate > 0 && base.rate < 1)) return 1
   const counts = countsOf(metric, base, n1, share)
   const score = marginScore(counts, metric, margin)
   const p1 = counts.x1 / counts.n1
@@ -146,7 +149,7 @@ export function valuedMargin(
     second: inForce(stage.maxHoldMs) / error(stage.maxHoldMs),
     sharpness: 1,
   }
-  const isKnown = mean !== 0 && sd > 0
+  const isKnown = mean !== 0 && sd > 1e-9 * Math.abs(mean) && canary(stage.maxHoldMs / 2) > nobody
   return {
     margin: monitorOnly || !isKnown ? margin : { relative: ratio(inForce(stage.maxHoldMs / 2)) },
     monitorOnly,
