@@ -1,7 +1,8 @@
 /**
  * Simulated rollouts through the real evidence fold, judge and rollout machine, on a fake clock, looked at every 5 s, past the competitors.
  *
- *     npm run simulate -- [--runs 60] [--seed 1] [--only <part of a name>]... [--threads 2] [--full]
+ *     npm run simulate -- [--runs 60] [--seed 1] [--only <name or part of names>]... [--kind harmless|harmful|advance|gate|coverage]
+ *       [--threads 2] [--full]
  *
  * `--full` is the table of RESULTS.md: 2000 runs of every scenario, 5000 of the intervals (hours on two cores). Exits 1 when a bar of the
  * project is missed, and says which. A single rollout again: `--only <name> --seed <its seed> --runs 1`.
@@ -20,14 +21,20 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     only: { type: 'string', multiple: true, default: [] },
     threads: { type: 'string', default: String(Math.min(2, availableParallelism())) },
+    kind: { type: 'string' },
     full: { type: 'boolean', default: false },
   },
 })
 
 const seed = Number(values.seed)
 const only = values.only.map((part) => part.toLowerCase())
+const names = new Set(Object.keys(scenarios).map((name) => name.toLowerCase()))
+/** A whole name means that scenario alone, a part of one all that have it. */
+const isMeant = (name: string, part: string): boolean => (names.has(part) ? name === part : name.includes(part))
 const chosen = Object.entries(scenarios).filter(
-  ([name]) => only.length === 0 || only.some((part) => name.toLowerCase().includes(part)),
+  ([name, { kind: own }]) =>
+    (only.length === 0 || only.some((part) => isMeant(name.toLowerCase(), part))) &&
+    (values.kind === undefined || values.kind === own),
 )
 
 function runsOf({ kind }: Scenario): number {
