@@ -196,11 +196,19 @@ describe('ingest', () => {
     await submit({
       seq: 1,
       exposures: [exposure([unit(1)])],
-      events: [{ event: 'bought', unit: unit(1), ageMs: 60_000 }],
+      events: [{ event: 'bought', unit: unit(1), ageMs: 180_000 }],
     })
     await clock.advance(2 * 3_600_000)
     await submit({ seq: 2, events: [{ event: 'bought', unit: unit(1), ageMs: 0 }] })
     expect((await totals())[0]?.conversions.purchase).toEqual({ atRisk: 1, converted: 0 })
+  })
+
+  it('counts an event whose exposure an outage has held up for a minute', async () => {
+    const { submit, totals, clock } = await setup()
+    await submit({ seq: 1, events: [{ event: 'bought', unit: unit(1), ageMs: 0 }] })
+    await clock.advance(60_000)
+    await submit({ seq: 1, exposures: [exposure([unit(1)])] }, 'instance-b')
+    expect((await totals())[0]?.conversions.purchase).toEqual({ atRisk: 1, converted: 1 })
   })
 
   it('counts a unit that shows up in two arms as a conflict', async () => {

@@ -326,7 +326,7 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect(
         await evidence.expose({ ...seen, epoch: 2, variant: 'canary', at: 100_000 }, { conversions: ['purchase'] }),
       ).toBe('first')
-      expect(await evidence.convert({ ...bought, at: 50_000 })).toBe('not-exposed')
+      expect(await evidence.convert({ ...bought, at: -30_000 })).toBe('not-exposed')
       expect(await evidence.convert({ ...bought, at: 5_000_000 })).toBe('outside-window')
       expect(await evidence.convert(bought)).toBe('counted')
       expect(await evidence.convert(bought)).toBe('repeated')

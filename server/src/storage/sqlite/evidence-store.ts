@@ -17,8 +17,11 @@ import { createEvidenceReads } from './evidence-reads.ts'
 import { createSliceWrites, type SliceWrites } from './slice-store.ts'
 import { createValueWrites, type FindExposure, type ValueWrites } from './value-store.ts'
 
-/** A client's clock and ours may differ by this much before an event counts as older than its exposure. */
-const eventToleranceMs = 10_000
+/**
+ * An exposure is known by when its report was taken, which an outage or a restart of ours delays by as long as an event waits for it: an event
+ * that happened no longer before that counts as after it.
+ */
+const eventToleranceMs = 120_000
 
 const unitBytes = (unit: string): Buffer => Buffer.from(unit, 'hex')
 
