@@ -31,22 +31,3 @@ export function poisson(mean: number, random: Random): number {
 export function geometric(mean: number, random: Random): number {
   return 1 + Math.floor(Math.log(1 - random()) / Math.log(1 - 1 / mean))
 }
-
-/** Upper tail of the standard normal distribution, to 1.2e-7 relative (Press et al., Numerical Recipes, erfcc). */
-export function normalTail(x: number): number {
-  const z = Math.abs(x) / Math.SQRT2
-  const t = 1 / (1 + 0.5 * z)
-  const poly =
-    -1.26551223 +
-    t *
-      (1.00002368 +
-        t *
-          (0.37409196 +
-            t *
-              (0.09678418 +
-                t *
-                  (-0.18628806 +
-                    t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277))))))))
-  const tail = 0.5 * t * Math.exp(-z * z + poly)
-  return x >= 0 ? tail : 1 - tail
-}

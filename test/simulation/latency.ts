@@ -1,5 +1,6 @@
+import { normalSf } from '@pipit/server/analysis'
 import type { Random } from '@pipit/shared/clock'
-import { normal, normalTail } from './draws.ts'
+import { normal } from './draws.ts'
 
 /** Latencies of an application: log-normal, with `paretoShare` of the requests from a Pareto tail (index 1.3, from 100 ms) where given. */
 export interface Latency {
@@ -30,7 +31,7 @@ export function slowerThan(latency: Latency, ms: number, factor: number, slownes
 }
 
 function tailOf({ medianMs, sigma, paretoShare = 0 }: Latency, ms: number): number {
-  const body = normalTail(Math.log(ms / medianMs) / sigma)
+  const body = normalSf(Math.log(ms / medianMs) / sigma)
   if (paretoShare === 0) return body
   return (1 - paretoShare) * body + paretoShare * Math.min(1, (ms / pareto.from) ** -pareto.index)
 }

@@ -26,3 +26,4 @@ export type {
 export { judgeVersion, startJudge } from './memory.ts'
 export { proposeThresholds, thresholdsFor } from './plan.ts'
 export { type Score, scoreOf } from './score.ts'
+export { normalSf } from './special/normal.ts'

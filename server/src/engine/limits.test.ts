@@ -86,4 +86,27 @@ describe('latency limits', () => {
     const record = await live(bench, 30, slow, ({ state }) => state.phase === 'reverted')
     expect(record.state).toMatchObject({ phase: 'reverted', why: expect.stringMatching(/p99/) })
   })
+
+  it('in milliseconds hold from the first moment, the others join them when they are known', async () => {
+    const storage = openSqlite({ file: ':memory:' })
+    const bench = await startBench({ clock: createFakeClock(start), storage, random: seededRandom(3) })
+    await startRollout(bench, { stages, guards: [{ ...guard, never: { above: 800 } }] })
+    const first = await live(bench, 1, { canary: requests(100, 100, [0]), stable: requests(900, 100, [0]) })
+    expect(limitsOf(first)).toEqual({ version: 1, ms: [800] })
+    const later = await live(bench, 3, { canary: requests(100, 100, [0]), stable: requests(900, 100, [0]) })
+    expect(limitsOf(later)?.version).toBe(2)
+    expect(limitsOf(later)?.ms).toHaveLength(3)
+    expect(limitsOf(later)?.ms[0]).toBe(800)
+  })
+
+  it('take back a canary that is beyond them, whatever stable does', async () => {
+    const storage = openSqlite({ file: ':memory:' })
+    const bench = await startBench({ clock: createFakeClock(start), storage, random: seededRandom(3) })
+    const never = { metric: 'latency_p99', never: { above: 800 }, action: 'revert' }
+    await startRollout(bench, { stages, guards: [never] })
+    await live(bench, 1, { canary: requests(100, 100, [0]), stable: requests(900, 100, [0]) })
+    const slow = { canary: requests(100, 900, [0.06]), stable: requests(900, 100, [0.002]) }
+    const record = await live(bench, 60, slow, ({ state }) => state.phase === 'reverted')
+    expect(record.state).toMatchObject({ phase: 'reverted', why: expect.stringContaining('took longer than 800 ms') })
+  })
 })

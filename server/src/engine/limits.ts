@@ -11,7 +11,7 @@ import type { RolloutRecord, Stores } from '../storage/ports.ts'
 import type { Moved } from './record-change.ts'
 
 /**
- * Limits that SDKs count latencies against, where the rollout has none yet or compares other latencies than before. They come from what
+ * Limits that SDKs count latencies against: those in milliseconds at once, and the others where the rollout has none yet or compares other latencies than before. They come from what
  * stable showed in this run so far, and hold only for what is counted from now on (STATISTICS 4.4).
  */
 export async function limitsWanted(
@@ -37,7 +37,10 @@ export async function withFreshLimits(
   const before = progressOf(record.state)
   if (before === undefined || moved.state.phase !== 'running' || moved.state.progress.stage === before.stage)
     return moved
-  const fixed = fix(record.definition, moved.state, await propose(stores, record, [before.epoch]), context)
+  const proposed = await propose(stores, record, [before.epoch])
+  // A short stage may not have shown enough: then the limits it had are better than none.
+  if (proposed !== undefined && proposed.length < before.thresholds.ms.length) return moved
+  const fixed = fix(record.definition, moved.state, proposed, context)
   return fixed === undefined ? moved : { ...moved, state: fixed.state }
 }
 
