@@ -277,7 +277,7 @@ describe('the verdict', () => {
         file: { onInconclusive: 'revert' },
       },
       'revert',
-      'Stage part has had its 10 min and is undecided: error rate is not yet shown to be within 1.5 times stable (evidence 1:11 of 40:1).',
+      'Stage part has had its 10 min and is undecided: error rate is not yet shown to be within 1.53 times stable (evidence 1:11 of 40:1).',
     ],
     [
       'everybody has the canary',

@@ -134,6 +134,17 @@ function ratioScore(metric: PlannedMetric, counts: Counts, theta: number): numbe
   return metric.higherIsBetter ? scoreRatio(counts, theta) : -scoreRatio(counts, theta)
 }
 
+/** How many final looks are due: at half of the longest hold, and at its end. */
+export function finalLooksDue({ elapsedMs, maxHoldMs }: StageTime): 0 | 1 | 2 {
+  if (elapsedMs >= maxHoldMs) return 2
+  return elapsedMs >= maxHoldMs / 2 ? 1 : 0
+}
+
+export interface StageTime {
+  readonly elapsedMs: number
+  readonly maxHoldMs: number
+}
+
 /** The test after this look: latched when shown; a final look is taken once each, at half of the longest hold and at its end. */
 export function lookAtStage(
   test: StageTest,
@@ -141,11 +152,11 @@ export function lookAtStage(
   margin: Margin,
   spread: Dispersion,
   armNoise: number,
-  time: { readonly elapsedMs: number; readonly maxHoldMs: number },
+  time: StageTime,
 ): StageTest {
   if (test.shown !== undefined) return test
   if (stageEvidence(test, margin, spread, armNoise) >= logShown) return { ...test, shown: 'sequential' }
-  const due = time.elapsedMs >= time.maxHoldMs ? 2 : time.elapsedMs >= time.maxHoldMs / 2 ? 1 : 0
+  const due = finalLooksDue(time)
   if (due <= test.looks) return test
   const passes = finalLook(test, metric, margin, spread, finalZ[due - 1] as number)
   return {
@@ -184,22 +195,67 @@ export function stageMargin(
   if (metric.gated || traffic.ticks < 3 || traffic.total === 0) return { margin, monitorOnly: false }
   const expected = (traffic.total / traffic.ticks) * (stage.maxHoldMs / 2 / settings.tickMs)
   const n1 = (expected * stage.weight) / 100
-  const n0 = expected - n1
-  const p = (traffic.bad + 0.5) / (traffic.total + 1)
+  const rates = { p: (traffic.bad + 0.5) / (traffic.total + 1), above: (traffic.scaledBad + 0.5) / (traffic.total + 1) }
+  return feasibleMargin(metric, margin, { n1, n0: expected - n1, ...rates }, { ...settings, widening: 1 })
+}
+
+/** What a stage has or will have to show a margin with. */
+interface Sample {
+  readonly n1: number
+  readonly n0: number
+  /** Pooled rate; for latencies of both arms above the limit, and above the scaled limit. */
+  readonly p: number
+  readonly above: number
+}
+
+interface Feasibility {
+  readonly maxMargin: number
+  /** D by which correlated requests widen variances. */
+  readonly widening: number
+}
+
+function feasibleMargin(
+  metric: PlannedMetric,
+  margin: Margin,
+  sample: Sample,
+  { maxMargin, widening }: Feasibility,
+): StageMargin {
+  const { n1, n0, p } = sample
   if (n1 < 1 || n0 < 1) return { margin, monitorOnly: true }
-  if (metric.kind === 'latency') return { margin, monitorOnly: !latencyFeasible(metric, traffic, n1, n0, p) }
-  const error = Math.sqrt((1 - p) / (n1 * p) + (1 - p) / (n0 * p))
-  const feasible = Math.exp(feasibleErrors * error)
-  const absoluteError = Math.sqrt(p * (1 - p) * (1 / n1 + 1 / n0))
+  if (metric.kind === 'latency') return { margin, monitorOnly: latencyInformation(metric, sample) < widening * needed }
+  const feasible = Math.exp(feasibleErrors * Math.sqrt(widening * ((1 - p) / (n1 * p) + (1 - p) / (n0 * p))))
+  const absoluteError = Math.sqrt(widening * p * (1 - p) * (1 / n1 + 1 / n0))
   const absoluteHolds = margin.absolute !== undefined && margin.absolute >= feasibleErrors * absoluteError
   const { relative } = margin
   if (absoluteHolds || relative === undefined) return { margin, monitorOnly: !absoluteHolds }
   if (metric.kind === 'success_rate')
-    return successMargin(margin, relative, (feasibleErrors * absoluteError) / (1 - p), p, settings.maxMargin)
+    return successMargin(margin, relative, (feasibleErrors * absoluteError) / (1 - p), p, maxMargin)
   const wanted = metric.down ? 1 / relative : relative
   if (wanted >= feasible) return { margin, monitorOnly: false }
-  if (feasible > settings.maxMargin) return { margin, monitorOnly: true }
+  if (feasible > maxMargin) return { margin, monitorOnly: true }
   return { margin: { ...margin, relative: metric.down ? 1 / feasible : feasible }, monitorOnly: false }
+}
+
+/**
+ * The margin of a guard when a final look is due: as `stageMargin`, of what the stage has brought and of how much users turned out to differ
+ * (`factor`), which its beginning could not tell: STATISTICS 5.3 with the D of the stage. It depends on how much is known, not on what is
+ * known of the difference. Never narrower than before; gates are never widened.
+ */
+export function marginAtFinalLook(
+  test: StageTest,
+  metric: PlannedMetric,
+  before: StageMargin,
+  { factor, armNoise, maxMargin }: { readonly factor: number; readonly armNoise: number; readonly maxMargin: number },
+): StageMargin {
+  const { counts } = test
+  if (metric.gated || before.monitorOnly || test.total === 0) return before
+  const isLatency = metric.kind === 'latency'
+  const sample = {
+    ...{ n1: counts.n1, n0: counts.n0, above: (test.scaledBad + 0.5) / (test.total + 1) },
+    p: isLatency ? (test.bad + 0.5) / (test.total + 1) : (counts.x1 + counts.x0 + 0.5) / (counts.n1 + counts.n0 + 1),
+  }
+  const widening = factor + armNoise * armNoise * test.information
+  return feasibleMargin(metric, before.margin, sample, { maxMargin, widening })
 }
 
 /** `width`: what can be shown of the share of successes, relative to it; at most `maxMargin` times the failures. */
@@ -209,10 +265,12 @@ function successMargin(margin: Margin, relative: number, width: number, p: numbe
   return { margin: { ...margin, relative: 1 - width }, monitorOnly: false }
 }
 
-/** Whether an equal canary's expected evidence is that of a margin `feasibleErrors` standard errors wide: δ²I/2. */
-function latencyFeasible(metric: PlannedMetric, traffic: Traffic, n1: number, n0: number, p: number): boolean {
-  const above = Math.min((traffic.scaledBad + 0.5) / (traffic.total + 1), p)
+/** Evidence that an equal canary's latencies have at a margin `feasibleErrors` standard errors wide: δ²I/2. */
+const needed = feasibleErrors ** 2 / 2
+
+/** The evidence that an equal canary is expected to bring. */
+function latencyInformation(metric: PlannedMetric, { n1, n0, p, above }: Sample): number {
+  const scaled = Math.min(above, p)
   const quantileRate = Math.max(p, (1 - (metric.limits?.quantile ?? 0.99)) / 10)
-  const expected = logLine({ n1, x1: n1 * above, n0, x0: n0 * quantileRate }, { p1: above, p0: quantileRate }, 1)
-  return expected >= feasibleErrors ** 2 / 2
+  return logLine({ n1, x1: n1 * scaled, n0, x0: n0 * quantileRate }, { p1: scaled, p0: quantileRate }, 1)
 }

@@ -1,4 +1,4 @@
-import { type Dispersion, dispersionsUntilNow, type Segment } from '../dispersion.ts'
+import { type Dispersion, dispersionOfArm, dispersionsUntilNow, type Segment } from '../dispersion.ts'
 import { type Counts, successes } from '../e-value.ts'
 import { ratioInterval } from '../estimate.ts'
 import type { EpochBuckets } from '../evidence.ts'
@@ -6,7 +6,14 @@ import { logEvidence } from '../harm-process.ts'
 import type { Findings, MetricLook } from '../judge-metric.ts'
 import type { ArmFigures } from '../judgement.ts'
 import type { MetricMemory } from '../memory.ts'
-import { lookAtStage, stageEvidence } from '../non-inferiority.ts'
+import {
+  finalLooksDue,
+  lookAtStage,
+  marginAtFinalLook,
+  type StageMargin,
+  type StageTime,
+  stageEvidence,
+} from '../non-inferiority.ts'
 import type { PlannedMetric } from '../plan.ts'
 import { columnOf } from './columns.ts'
 import { lookAtLimit } from './limit.ts'
@@ -25,7 +32,8 @@ export const harmGates = {
 } as const
 
 /** Rates, latencies and conversions: events out of requests or units. */
-export function judgeCounted({ planned, input, memory, own, stage, comparing, warm }: MetricLook): Findings {
+export function judgeCounted(look: MetricLook): Findings {
+  const { planned, input, memory, own, stage, comparing, warm } = look
   // A unit converts once: nothing correlates, and no instance is behind it (STATISTICS 4.2).
   const armNoise = planned.kind === 'conversion' ? 0 : input.definition.analysis.armNoise
   const spread = spreads(planned, input.buckets, memory.segments)
@@ -38,9 +46,10 @@ export function judgeCounted({ planned, input, memory, own, stage, comparing, wa
     own.slices === undefined || harm === undefined || attributes === 0
       ? undefined
       : lookAtSlices(own.slices, harm, { attributes, planned: memory.planned, spread: whole, armNoise })
-  const { margin, monitorOnly } = own.stageMargin
   const times = { elapsedMs: input.stage.elapsedMs, maxHoldMs: stage.maxHoldMs }
   const isComparedHere = comparing && warm && planned.margin !== undefined
+  const stageMargin = isComparedHere ? marginNow(look, armNoise, times) : own.stageMargin
+  const { margin, monitorOnly } = stageMargin
   const looked = isComparedHere ? lookAtStage(own.stage, planned, margin, inStage, armNoise, times) : own.stage
   const ratio = ratioInterval(own.ratio, whole.factor, armNoise * noiseScale(planned, own.totals))
   const limit = own.limit === undefined ? undefined : lookAtLimit(own.limit, planned, input.buckets)
@@ -105,6 +114,20 @@ function slicesFound(planned: PlannedMetric, found: readonly SliceFinding[]): No
 function isSliceProven({ kind }: PlannedMetric, { n1, x1, n0, x0 }: Counts): boolean {
   if (x1 < harmGates.sliceEvents || n1 === 0 || n0 === 0) return false
   return x1 / n1 >= harmGates.ratioUp * (x0 / n0) && (kind === 'latency' || x1 / n1 - x0 / n0 >= harmGates.difference)
+}
+
+/**
+ * A guard's margin where a final look is due is the one that can be shown with what is known by now of how much stable's users differ. Stable's
+ * alone: failures that pile up on a few users of the canary are its own doing, and make no margin wider.
+ */
+function marginNow({ planned, input, own }: MetricLook, armNoise: number, times: StageTime): StageMargin {
+  if (own.stage.shown !== undefined || finalLooksDue(times) <= own.stage.looks) return own.stageMargin
+  const last = input.buckets.at(-1)
+  const column =
+    last?.epoch === input.stage.epoch && planned.kind !== 'conversion' ? columnOf(planned, last.stable) : undefined
+  const factor = column === undefined ? 1 : dispersionOfArm(column.n, column.x).factor
+  const { maxMargin } = input.definition.analysis
+  return marginAtFinalLook(own.stage, planned, own.stageMargin, { factor, armNoise, maxMargin })
 }
 
 function figures(n: number, x: number): ArmFigures {
