@@ -130,7 +130,7 @@ export const scenarios: { readonly [name: string]: Scenario } = {
   'advance: harmless, skewed 1000x': advancing(harmlessWorlds['users skewed 1000x']),
   'advance: harmless, errors 0.1 %': advancing(harmlessWorlds['errors 0.1 %']),
   'advance: harmless, errors ~0': advancing(harmlessWorlds['errors ~0 (1e-6)']),
-  'advance: harmless, tiny traffic': advancing(harmlessWorlds['tiny traffic (100 a tick)']),
+  'advance: harmless, tiny traffic': advancing({ ...plain, requestsPerTick: 100 }),
   'advance: harmless, everything': advancing(harmlessWorlds.everything),
   'advance: errors +20 %': advancing({ ...plain, harm: harm({ errors: 1.2 }) }),
   'advance: errors +50 %': advancing({ ...plain, harm: harm({ errors: 1.5 }) }),
@@ -142,8 +142,8 @@ export const scenarios: { readonly [name: string]: Scenario } = {
   'gate: p50 x1.25 at 5 %': atMargin('latency_p50', { relative: 1.25 }, 5, { latency: 1.25 }),
   'gate: p99 x1.5 at 25 %': atMargin('latency_p99', { relative: 1.5 }, 25, { latency: 1.5 }),
   'gate: sells 10 % less at 50 %': atMargin('purchase', { relative: 0.9 }, 50, { conversion: 0.9 }),
-  'coverage: harmless': covered(plain),
-  'coverage: errors x2': covered(doubled),
+  'coverage: harmless': covered(fifth),
+  'coverage: errors x2': covered({ ...fifth, harm: harm({ errors: 2 }) }),
 }
 
 /** What Wald's test is told; undefined where no fixed rates describe the harm. */
