@@ -1,10 +1,11 @@
 import type { CheckName, Stage } from '../../rollout/definition.ts'
+import type { EpochBuckets } from '../evidence.ts'
 import type { CheckFinding, JudgeInput, Judgement } from '../judgement.ts'
 import type { Memory } from '../memory.ts'
 import { oddsText, percent, span, whole } from '../sentences.ts'
 import { fewerRequests, requestRatio, shareDispersion } from '../tests/request-share.ts'
 import { isByFewUsers } from './few-users.ts'
-import { fellSilent } from './reporting.ts'
+import { activeShare, fellSilent, silentCrowd } from './reporting.ts'
 import { findCulprit, logSampleRatio, sampleRatioNeeded } from './sample-ratio.ts'
 import { findIncident, incidentSentence } from './shared-incident.ts'
 
@@ -130,7 +131,8 @@ function missingReports(look: Look): CheckFinding | undefined {
   const { units, outcomes, reporting } = memory
   if (!comparing) return undefined
   const silence = (sentence: string): CheckFinding => finding(look, 'missingReports', 'canary-silent', sentence)
-  if (fellSilent(reporting, units.canary)) {
+  const active = activeShare(presentBuckets(look), units.stable)
+  if (fellSilent(reporting, units.canary, active)) {
     const { ticks, outcomes: heard } = reporting.silence
     return silence(
       `the canary has stopped reporting: nothing came from it for ${span(ticks * input.definition.analysis.tickMs)}, while stable reported ${whole(heard)} requests. No data does not count as good data.`,
@@ -138,12 +140,18 @@ function missingReports(look: Look): CheckFinding | undefined {
   }
   if (outcomes.canary === 0 && units.stable > 0) {
     const expected = (outcomes.stable * units.canary) / units.stable
-    if (expected < silentExpected) return undefined
+    if (expected < silentExpected || units.canary * active < silentCrowd) return undefined
     return silence(
       `${whole(units.canary)} users are on the canary and none of their requests was reported, where about ${whole(expected)} were due: no data does not count as good data.`,
     )
   }
   return partlyMissing(look)
+}
+
+/** The user buckets of the stage under way. */
+function presentBuckets({ input, memory }: Look): EpochBuckets | undefined {
+  const last = input.buckets.at(-1)
+  return last?.epoch === memory.epoch ? last : undefined
 }
 
 /** The canary's users make fewer requests than stable's, or fewer of theirs are reported. */
@@ -152,10 +160,10 @@ function partlyMissing(look: Look): CheckFinding | undefined {
   const share = { ...memory.outcomes, weight: input.stage.weight / 100 }
   const ratio = requestRatio(share)
   if (ratio === undefined || ratio >= missingRatio) return undefined
-  const last = input.buckets.at(-1)
+  const buckets = presentBuckets(look)
   // A few users may all be idle at once, and without their buckets nothing says how unequal they are.
-  if (last?.epoch !== memory.epoch || memory.units.canary < crowd) return undefined
-  const log = fewerRequests(share, shareDispersion(last))
+  if (buckets === undefined || memory.units.canary < crowd) return undefined
+  const log = fewerRequests(share, shareDispersion(buckets))
   if (log < sampleRatioNeeded(memory.planned)) return undefined
   return finding(
     look,
