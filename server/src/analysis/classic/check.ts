@@ -5,6 +5,13 @@ export function mustBeFinite(values: { readonly [name: string]: number }): void 
   }
 }
 
+/** Refuses a list with anything that is no number, by its name and place. Throws `RangeError`. */
+export function mustBeFiniteList(name: string, values: ArrayLike<number>): void {
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) throw new RangeError(`${name}[${i}] must be a finite number, not ${values[i]}`)
+  }
+}
+
 /** Refuses counts that cannot be: 0 ≤ x ≤ n of each arm. Throws `RangeError`. */
 export function mustBeCounts({ n1, x1, n0, x0 }: { readonly [K in 'n1' | 'x1' | 'n0' | 'x0']: number }): void {
   mustBeFinite({ n1, x1, n0, x0 })

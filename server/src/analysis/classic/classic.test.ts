@@ -278,6 +278,16 @@ describe('classic tests', () => {
     expect(() => wilson(1, 2, 0)).toThrow('alpha must be between 0 and 1, not 0')
     expect(() => sprtBounds({ p0: 0, p1: 0.5, alpha: 0.1, beta: 0.1 })).toThrow('p0 must be between 0 and 1')
     const far = { mean: Number.POSITIVE_INFINITY, sd: 1, n: 3 }
+    expect(() => mannWhitney([1, Number.NaN], [1])).toThrow('canary[1] must be a finite number, not NaN')
+    expect(() => mannWhitneyOf([1], [Number.POSITIVE_INFINITY])).toThrow('stable[0] must be a finite number')
+    expect(() => sampleQuantile([1, 2], Number.NaN)).toThrow('q must be a finite number')
+    expect(() => quantileRanks(Number.NaN, 0.5, 0.05)).toThrow('n must be a finite number')
+    expect(() => bootstrapMedian([Number.NaN])).toThrow('counts[0] must be a finite number')
+    expect(() => ratioVariance([1, Number.NaN], [1, 1])).toThrow('y[1] must be a finite number')
+    expect(() => chiSquareSplit([1, 2], [0.5, Number.NaN])).toThrow('shares[1] must be a finite number')
+    const same = { p1: 0.2, p0: 0.1, alpha: 0.05, alternative: 'two-sided' } as const
+    expect(() => powerOfEqualArms(same, Number.NaN)).toThrow('n must be a finite number')
+    expect(() => sizeByH(same, 0.8, Number.NaN)).toThrow('ratio must be a finite number')
     expect(() => welch(far, { mean: 0, sd: 1, n: 3 })).toThrow('mean1 must be a finite number')
   })
 

@@ -1,4 +1,5 @@
 import { normalSf } from '../special/normal.ts'
+import { mustBeFiniteList } from './check.ts'
 
 /** Mann and Whitney's U of canary against stable. p-values are undefined where all values are alike or an arm is empty. */
 export interface MannWhitney {
@@ -16,13 +17,15 @@ export interface MannWhitney {
 
 /**
  * From histograms of the same bins, exact for binned values (STATISTICS 11): var = n₁n₀/12·[(N + 1) − Σ(t³ − t)/(N(N − 1))], with a
- * continuity correction of ½ unless told otherwise. `z` has the correction of the two-sided test. Undefined where an arm is empty.
+ * continuity correction of ½ unless told otherwise. `z` has the correction of the two-sided test. Undefined where an arm is empty. Throws `RangeError`.
  */
 export function mannWhitney(
   canary: ArrayLike<number>,
   stable: ArrayLike<number>,
   continuity = true,
 ): MannWhitney | undefined {
+  mustBeFiniteList('canary', canary)
+  mustBeFiniteList('stable', stable)
   let n1 = 0
   let n0 = 0
   let u = 0
@@ -60,6 +63,8 @@ export function mannWhitneyOf(
   stable: readonly number[],
   continuity = true,
 ): MannWhitney | undefined {
+  mustBeFiniteList('canary', canary)
+  mustBeFiniteList('stable', stable)
   const bins = new Map([...new Set([...canary, ...stable])].sort((a, b) => a - b).map((value, i) => [value, i]))
   const count = (values: readonly number[]): number[] => {
     const counts = new Array<number>(bins.size).fill(0)

@@ -31,6 +31,7 @@ export function powerByH(question: PowerQuestion, n1: number, ratio: number): nu
 /** Canary samples for a power by the arcsine test; undefined where no number reaches it. */
 export function sizeByH(question: PowerQuestion, power: number, ratio: number): number | undefined {
   mustBeProbability({ power })
+  mustBeFinite({ ratio })
   const most = 1e15
   if (powerByH(question, most, ratio) < power) return undefined
   return Math.exp(bisect((log) => powerByH(question, Math.exp(log), ratio) - power, Math.log(1e-6), Math.log(most)))
@@ -40,6 +41,7 @@ export function sizeByH(question: PowerQuestion, power: number, ratio: number): 
 export function powerOfEqualArms(question: PowerQuestion, n: number): number {
   const { p1, p0, alpha } = question
   mustBeProbability({ p1, p0, alpha })
+  mustBeFinite({ n })
   const critical = -normalQuantile(tail(question))
   const pooled = (p1 + p0) * (1 - (p1 + p0) / 2)
   const apart = p1 * (1 - p1) + p0 * (1 - p0)

@@ -1,12 +1,13 @@
 import type { Random } from '@pipit/shared/clock'
 import { binomial, binomialQuantile } from '../special/beta.ts'
-import { mustBeProbability } from './check.ts'
+import { mustBeFinite, mustBeFiniteList, mustBeProbability } from './check.ts'
 
 /** Definitions of a sample quantile that are in use (Hyndman & Fan 1996). */
 export type QuantileType = 1 | 6 | 7 | 8
 
 /** The q-quantile of sorted values; undefined of none. Type 7 is that of R, numpy and spreadsheets. */
 export function sampleQuantile(sorted: readonly number[], q: number, type: QuantileType = 7): number | undefined {
+  mustBeFinite({ q })
   const n = sorted.length
   if (n === 0) return undefined
   const at = (rank: number): number => sorted[Math.min(n, Math.max(1, rank)) - 1] as number
@@ -23,6 +24,7 @@ export function quantileRanks(
   q: number,
   alpha: number,
 ): { readonly low: number; readonly high: number; readonly coverage: number } {
+  mustBeFinite({ n })
   mustBeProbability({ q, alpha })
   const low = binomialQuantile(alpha / 2, n, q)
   const high = binomialQuantile(1 - alpha / 2, n, q) + 1
@@ -34,6 +36,7 @@ export function quantileRanks(
  * a resample has (fewer than n where they are correlated); n unless told otherwise.
  */
 export function bootstrapMedian(counts: ArrayLike<number>, size?: number): Float64Array {
+  mustBeFiniteList('counts', counts)
   let n = 0
   for (let k = 0; k < counts.length; k++) n += counts[k] as number
   const drawn = Math.max(1, Math.round(size ?? n))

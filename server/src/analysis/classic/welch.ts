@@ -1,6 +1,6 @@
 import { studentT, studentTQuantile } from '../special/beta.ts'
 import { chiSquare } from '../special/gamma.ts'
-import { mustBeFinite } from './check.ts'
+import { mustBeFinite, mustBeFiniteList } from './check.ts'
 
 /** Mean, standard deviation (n − 1) and size of an arm. */
 export interface Sample {
@@ -39,6 +39,8 @@ export function ratioVariance(
   y: readonly number[],
   n: readonly number[],
 ): { readonly ratio: number; readonly variance: number } | undefined {
+  mustBeFiniteList('y', y)
+  mustBeFiniteList('n', n)
   const units = y.length
   const total = n.reduce((sum, value) => sum + value, 0)
   if (units < 2 || total === 0) return undefined
@@ -54,6 +56,8 @@ export function chiSquareSplit(
   counts: readonly number[],
   shares: readonly number[],
 ): { readonly chiSquare: number; readonly p: number } | undefined {
+  mustBeFiniteList('counts', counts)
+  mustBeFiniteList('shares', shares)
   const total = counts.reduce((sum, count) => sum + count, 0)
   if (!(total > 0)) return undefined
   const statistic = counts.reduce((sum, count, i) => {
