@@ -37,10 +37,16 @@ interface Scores {
 
 function addSegment(scores: Scores, { n1, x1, n0, x0 }: Segment): void {
   const { canary, stable, stableRaw, weight1, weight0 } = scores
-  const N1 = sum(n1)
-  const N0 = sum(n0)
-  const X1 = sum(x1)
-  const X0 = sum(x0)
+  let N1 = 0
+  let N0 = 0
+  let X1 = 0
+  let X0 = 0
+  for (let b = 0; b < canary.length; b++) {
+    N1 += n1[b] as number
+    N0 += n0[b] as number
+    X1 += x1[b] as number
+    X0 += x0[b] as number
+  }
   const p1 = X1 / Math.max(N1, 1)
   const p0 = X0 / Math.max(N0, 1)
   const share = N1 / Math.max(N1 + N0, 1)

@@ -82,7 +82,7 @@ function end(isWithin: (theta: number) => boolean, estimate: number, direction: 
     inner = outer
     outer *= 2
   }
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 30; i++) {
     const middle = (inner + outer) / 2
     if (isWithin(estimate * Math.exp(direction * middle))) inner = middle
     else outer = middle
