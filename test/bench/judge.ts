@@ -1,9 +1,14 @@
 /**
  * `npm run bench -- judge`: what one look costs, early and late in a rollout, with little and with much traffic: it must not depend on
- * either.
+ * either, and ten metrics must cost at most 2 ms. And how many rollouts of five metrics one core folds and judges in a second: 1000 must
+ * fit in.
  */
-import { foldTick, type JudgeState, judge, startJudge, userBuckets } from '@pipit/server/analysis'
+import { foldTick, type JudgeState, judge, startJudge, type Tick, userBuckets } from '@pipit/server/analysis'
 import { parseRollout } from '@pipit/server/rollout'
+import { seededRandom } from '@pipit/shared/testing'
+import { fixedRamp, guardedRollout } from '../simulation/plans.ts'
+import { createTraffic } from '../simulation/traffic.ts'
+import { harmlessWorlds } from '../simulation/worlds.ts'
 import { printTimings, sideBySide } from './side-by-side.ts'
 
 const parsed = parseRollout({
@@ -92,3 +97,48 @@ printTimings(
     20,
   ),
 )
+
+/** A whole ramp of four stages with users a thousand times unequal: drawn once, folded and judged over and over. */
+function wholeRamp(): () => number {
+  const plan = guardedRollout(fixedRamp)
+  const traffic = createTraffic(harmlessWorlds['users skewed 1000x'], seededRandom(1))
+  const stageTicks = 120
+  const ticks: Tick[] = fixedRamp.weights.flatMap((weight, stage) =>
+    Array.from({ length: stageTicks }, (_, i) => {
+      const thresholds = { version: 1, ms: [40, 60, 86, 130, 161, 240] }
+      return traffic.tick({ tick: stage * stageTicks + i, epoch: stage + 1, stage, weight, thresholds }).drawn
+    }),
+  )
+  const buckets = traffic.buckets()
+  return () => {
+    let memory = startJudge(plan)
+    let sum = 0
+    for (const tick of ticks) {
+      const index = tick.stage ?? 0
+      const judgement = judge({
+        definition: plan,
+        state: foldTick(plan, memory, tick),
+        stage: {
+          epoch: tick.epoch,
+          index,
+          weight: fixedRamp.weights[index] ?? 0,
+          elapsedMs: (tick.tick % stageTicks) * 5000,
+          approvalMissing: false,
+        },
+        buckets: buckets.slice(0, tick.epoch),
+        dismissed: [],
+        breakers: { open: 0, instances: 2 },
+        now: tick.tick * 5000,
+      })
+      memory = judgement.state
+      sum += judgement.logHarm
+    }
+    return sum
+  }
+}
+
+const [ramp] = sideBySide([{ name: 'fold and look, five metrics, over a ramp', run: wholeRamp() }], 480)
+if (ramp !== undefined) {
+  printTimings('one tick of one rollout', [ramp])
+  console.log(`  ${Math.floor(1e9 / ramp.nanoseconds)} rollouts a second on one core`)
+}

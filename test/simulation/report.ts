@@ -35,6 +35,7 @@ export const heads: { readonly [K in Scenario['kind']]: readonly string[] } = {
     'twice found/s',
     'z found/s',
     'Kayenta found/s',
+    'ended otherwise',
   ],
   advance: [
     'whole engine',
@@ -84,6 +85,7 @@ function harmlessCells({ published }: Scenario, summary: Summary): readonly stri
 
 function harmfulCells({ published }: Scenario, summary: Summary): readonly string[] {
   const { judge, rivals } = summary
+  const { 'reverted: harm': _found, ...otherwise } = summary.reasons
   const loose = judge.medianRequests / rivals.oracle.medianRequests
   return [
     percent(judge.share),
@@ -100,6 +102,7 @@ function harmfulCells({ published }: Scenario, summary: Summary): readonly strin
       (name) =>
         `${percent(rivals[name].share, 0)} / ${number(rivals[name].medianSeconds)}${rivals[name].falseShare > 0 ? ` (${percent(rivals[name].falseShare, 0)} before)` : ''}`,
     ),
+    counts(otherwise),
   ]
 }
 
