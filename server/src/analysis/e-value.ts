@@ -34,7 +34,9 @@ export function restrictedRatio(n1: number, n0: number, p1: number, p0: number, 
   const a = theta * n
   const b = -(bad * (1 + theta) + n1 * theta * (1 - p1) + n0 * (1 - p0))
   const z = (2 * bad) / (-b + Math.sqrt(Math.max(b * b - 4 * a * bad, 0)))
-  return { p1: theta * z, p0: z }
+  // Where nearly everything is counted, rounding must not make a rate of 1 of it.
+  const p = Math.min(z, (1 - Number.EPSILON) / Math.max(1, theta))
+  return { p1: theta * p, p0: p }
 }
 
 /** The same on the line p₁ = p₀ + δ (δ of any sign), by bisection of the monotone score. */

@@ -89,3 +89,14 @@ function end(isWithin: (theta: number) => boolean, estimate: number, direction: 
   }
   return Math.exp(direction * outer)
 }
+
+/** A ratio whose log has this standard error, with its always-valid 99 % interval; undefined where that would say nothing at all. */
+export function ratioAround(
+  estimate: number,
+  standardError: number,
+): { readonly estimate: number; readonly low: number; readonly high: number } | undefined {
+  if (!(estimate > 0 && standardError > 0)) return undefined
+  const width = alwaysValidHalfWidth(standardError, displayAlpha, tightestInformation)
+  const [low, high] = [estimate * Math.exp(-width), estimate * Math.exp(width)]
+  return Number.isFinite(high) ? { estimate, low, high } : undefined
+}

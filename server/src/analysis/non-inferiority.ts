@@ -261,7 +261,8 @@ export function marginAtFinalLook(
 /** `width`: what can be shown of the share of successes, relative to it; at most `maxMargin` times the failures. */
 function successMargin(margin: Margin, relative: number, width: number, p: number, maxMargin: number): StageMargin {
   if (1 - relative >= width) return { margin, monitorOnly: false }
-  if (width > ((maxMargin - 1) * p) / (1 - p)) return { margin, monitorOnly: true }
+  const widest = Math.min(((maxMargin - 1) * p) / (1 - p), 1 - 1 / maxMargin)
+  if (!(width <= widest)) return { margin, monitorOnly: true }
   return { margin: { ...margin, relative: 1 - width }, monitorOnly: false }
 }
 

@@ -219,4 +219,11 @@ describe('what the judge says', () => {
     await expect(`${intro}${table}`).toMatchFileSnapshot('./situations.md')
     expect(situations.length).toBeGreaterThanOrEqual(30)
   })
+
+  it('is the same when it is stored and read again', () => {
+    for (const [, situation] of situations) {
+      const found = lookAt(situation)
+      expect(JSON.parse(JSON.stringify(found))).toEqual(found)
+    }
+  })
 })

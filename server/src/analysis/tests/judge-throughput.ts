@@ -1,6 +1,6 @@
-import { alwaysValidHalfWidth, displayAlpha, tightestInformation } from '../estimate.ts'
+import { ratioAround } from '../estimate.ts'
 import type { Findings, MetricLook } from '../judge-metric.ts'
-import type { ArmFigures, MetricJudgement } from '../judgement.ts'
+import type { ArmFigures } from '../judgement.ts'
 import { feasibleErrors, finalZ, logShown } from '../non-inferiority.ts'
 import { overStages } from './over-stages.ts'
 import {
@@ -30,7 +30,7 @@ export function judgeThroughput(look: MetricLook): Findings {
   const error = isSeen
     ? Math.sqrt(spread.factor / (share.weight * (1 - share.weight) * (share.canary + share.stable)))
     : 0
-  const ratio = isSeen ? intervalOf(requestRatio(share), error) : undefined
+  const ratio = isSeen ? ratioAround(requestRatio(share) ?? 0, error) : undefined
   return {
     canary: figures(memory.units.canary, share.canary),
     stable: figures(memory.units.stable, share.stable),
@@ -69,10 +69,4 @@ function isTooWide({ planned, input, stage }: MetricLook, error: number, theta: 
   if (planned.gated || elapsedMs < stage.holdMs) return false
   const then = error * Math.sqrt(Math.min(1, elapsedMs / (stage.maxHoldMs / 2)))
   return feasibleErrors * then > Math.abs(Math.log(theta))
-}
-
-function intervalOf(estimate: number | undefined, error: number): MetricJudgement['ratio'] {
-  if (estimate === undefined || !(estimate > 0 && error > 0)) return undefined
-  const width = alwaysValidHalfWidth(error, displayAlpha, tightestInformation)
-  return { estimate, low: estimate * Math.exp(-width), high: estimate * Math.exp(width) }
 }

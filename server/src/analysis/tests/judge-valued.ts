@@ -1,4 +1,4 @@
-import { alwaysValidHalfWidth, displayAlpha, tightestInformation } from '../estimate.ts'
+import { ratioAround } from '../estimate.ts'
 import type { Findings, MetricLook } from '../judge-metric.ts'
 import type { ArmFigures, MetricJudgement } from '../judgement.ts'
 import type { MeanContrast } from '../mean-evidence.ts'
@@ -52,7 +52,5 @@ function figures(n = 0, mean: number | undefined): ArmFigures {
 function intervalOf({ canary, stable, variance, canaryVariance }: MeanContrast): MetricJudgement['ratio'] {
   if (!(canary > 0 && stable > 0 && variance > 0)) return undefined
   const spread = Math.max(variance - canaryVariance, 0) / stable ** 2 + canaryVariance / canary ** 2
-  const width = alwaysValidHalfWidth(Math.sqrt(spread), displayAlpha, tightestInformation)
-  const estimate = canary / stable
-  return { estimate, low: estimate * Math.exp(-width), high: estimate * Math.exp(width) }
+  return ratioAround(canary / stable, Math.sqrt(spread))
 }
