@@ -46,6 +46,8 @@ export interface Facts {
   readonly rollouts: readonly Fact[]
   readonly requests: number
   readonly failedBecauseOfPipit: number
+  /** Automatic decisions, and those that came out the same to the bit when they were taken again on their stored evidence. */
+  readonly decisions: { readonly taken: number; readonly identical: number }
 }
 
 async function factOf(
@@ -86,7 +88,23 @@ export async function gatherFacts(
 ): Promise<Facts> {
   const rollouts: Fact[] = []
   for (const act of acts) rollouts.push(await factOf(plane, act, endings.get(act.key), load.pages[act.key]))
-  return { rollouts, requests: load.requests, failedBecauseOfPipit: load.failedOtherwise }
+  const decisions = await replayAll(plane)
+  return { rollouts, requests: load.requests, failedBecauseOfPipit: load.failedOtherwise, decisions }
+}
+
+async function replayAll(plane: ControlPlane): Promise<Facts['decisions']> {
+  let taken = 0
+  let identical = 0
+  for (const { key } of acts) {
+    const path = `/rollouts/${key}/decisions`
+    const { items } = await plane.call<{ items: readonly { readonly id: string }[] }>('GET', `${path}?limit=200`)
+    for (const { id } of items) {
+      taken++
+      const replay = await plane.call<{ identical: boolean }>('GET', `${path}/${id}/replay`)
+      if (replay.identical) identical++
+    }
+  }
+  return { taken, identical }
 }
 
 const seconds = (ms: number | undefined): string => {
@@ -128,6 +146,8 @@ export function tellFacts(facts: Facts, killed: boolean): number {
     `\nrequests served: ${facts.requests.toLocaleString('en')}, failed because of Pipit: ${facts.failedBecauseOfPipit}`,
   )
   console.log(`the control plane was ${killed ? 'killed (kill -9) and started again on the way' : 'never killed'}`)
+  const { taken, identical } = facts.decisions
+  console.log(`automatic decisions replayed on their stored evidence: ${identical} of ${taken} identical to the bit`)
   const faults = [
     ...facts.rollouts
       .filter((fact) => !fact.asExpected)
@@ -135,6 +155,7 @@ export function tellFacts(facts: Facts, killed: boolean): number {
     ...facts.rollouts.filter((fact) => !splitHolds(fact)).map((fact) => `the split of ${fact.act.key} is off`),
     ...(facts.failedBecauseOfPipit > 0 ? [`${facts.failedBecauseOfPipit} requests failed because of Pipit`] : []),
     ...(killed ? [] : ['the control plane was not killed']),
+    ...(identical < taken || taken === 0 ? [`${taken - identical} decisions came out different on replay`] : []),
   ]
   console.log(
     faults.length === 0 ? '\nEvery rollout ended as it should.' : `\nNot as it should be: ${faults.join('; ')}.`,

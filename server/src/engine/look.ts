@@ -93,8 +93,13 @@ async function weigh(taken: Look, before: RolloutRecord): Promise<RolloutRecord>
   const known = await memoryOf(stores, record, definition)
   const memory = await fold(taken, record, definition, known, stage)
   if (memory === known && !isDue(taken, record, memory.judgement, stage)) return record
-  const input = await judgeInput(taken, record, definition, memory, stage)
-  const judgement = judge(input)
+  let input = await judgeInput(taken, record, definition, memory, stage)
+  let judgement = judge(input)
+  if (judgement.sampleRatio.mismatch) {
+    // Whence a mismatch comes is read only when there is one: a thousand instances are a thousand rows.
+    input = { ...input, exposedBy: await stores.evidence.exposedBy(record.id, stage.epoch) }
+    judgement = judge(input)
+  }
   const decided = { judgement, input, through: memory.foldedTick }
   await stores.judge.put({ ...memory, state: judgement.state, judgement })
   await tellAlerts(taken, record, memory.judgement, decided)
@@ -160,7 +165,6 @@ async function judgeInput(
     buckets: await stores.evidence.buckets(record.id, record.runEpoch),
     dismissed: Object.keys(dismissed).filter((metric) => (dismissed[metric]?.until ?? 0) > now),
     breakers: publisher.breakers(record.environment, record.key),
-    exposedBy: await stores.evidence.exposedBy(record.id, stage.epoch),
     now,
   }
 }
