@@ -58,6 +58,7 @@ function look(
     readonly stage?: Partial<StageView>
     readonly dismissed?: readonly string[]
     readonly buckets?: EpochBuckets
+    readonly now?: number
   } = {},
 ): Judgement {
   const table = { n: even(20_000), failed: even(256), timed: even(0), over: [] }
@@ -68,7 +69,7 @@ function look(
     buckets: [rest.buckets ?? { epoch: 1, thresholdsVersion: 0, canary: table, stable: table }],
     dismissed: rest.dismissed ?? [],
     breakers: { open: 0, instances: 2 },
-    now: 1,
+    now: rest.now ?? 1,
   })
 }
 
@@ -187,5 +188,19 @@ describe('harm that is proven', () => {
     )
     expect(found.label).toBe('revert')
     expect(found.sentence).toMatch(/^Error rate: 2 %/)
+  })
+
+  it('of a service with a request a minute is not stale between two of them', () => {
+    const rare = Array.from({ length: 12 }, (_, i) => i * 12)
+    const state = rare.reduce(
+      (memory, from) => fold(definition, memory, { from, to: from + 1 }),
+      startJudge(definition),
+    )
+    const checksAt = (tick: number): readonly (string | undefined)[] => {
+      const found = look(definition, state, { now: tick * 5000 })
+      return found.checks.map(({ check }) => check)
+    }
+    expect(checksAt(132 + 20)).not.toContain('staleEvidence')
+    expect(checksAt(132 + 200)).toContain('staleEvidence')
   })
 })

@@ -21,8 +21,8 @@ const silentExpected = 30
 const breakerShare = 0.5
 /** Units that come in both arms: more than so many, and than this share of all, are no accident of single users. */
 const crossed = { units: 10, share: 0.005 } as const
-/** Time buckets without any outcome after which evidence is stale. */
-const staleTicks = 12
+/** Time buckets without any outcome after which evidence is stale, and as many times what is usual between two with some. */
+const stale = { ticks: 12, gaps: 10 } as const
 /** Partial loss: at least this much of the canary's requests has to be missing. */
 const missingRatio = 0.9
 const crowd = 100
@@ -213,9 +213,11 @@ function noData(look: Look): CheckFinding | undefined {
 function staleEvidence(look: Look): CheckFinding | undefined {
   const { memory, input, stage } = look
   const { tickMs } = input.definition.analysis
-  if (memory.lastHeard === undefined) return undefined
+  // Staff may use a canary of theirs once an hour.
+  if (memory.lastHeard === undefined || !look.comparing) return undefined
   const silentMs = input.now - (memory.lastHeard + 1) * tickMs
-  if (silentMs < staleTicks * tickMs) return undefined
+  const usualGap = (memory.lastHeard - memory.epochStart + 1) / Math.max(1, memory.epochTicks)
+  if (silentMs < Math.max(stale.ticks, stale.gaps * usualGap) * tickMs) return undefined
   const sentence = `no outcome of either arm has come for ${span(silentMs)} in stage ${stage.name}: what is known is old.`
   return lack(look, 'staleEvidence', 'stale-evidence', sentence)
 }
