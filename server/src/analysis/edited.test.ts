@@ -191,6 +191,7 @@ describe('harm that is proven', () => {
   })
 
   it('of a service with a request a minute is not stale between two of them', () => {
+    const definition = definitionOf(guard())
     const rare = Array.from({ length: 12 }, (_, i) => i * 12)
     const state = rare.reduce(
       (memory, from) => fold(definition, memory, { from, to: from + 1 }),
