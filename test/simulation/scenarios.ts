@@ -144,6 +144,8 @@ export const scenarios: { readonly [name: string]: Scenario } = {
   'gate: sells 10 % less at 50 %': atMargin('purchase', { relative: 0.9 }, 50, { conversion: 0.9 }),
   'coverage: harmless': covered(fifth),
   'coverage: errors x2': covered({ ...fifth, harm: harm({ errors: 2 }) }),
+  'coverage: harmless, full traffic': covered(plain),
+  'coverage: errors x2, full traffic': covered(doubled),
 }
 
 /** What Wald's test is told; undefined where no fixed rates describe the harm. */
