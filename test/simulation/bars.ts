@@ -14,7 +14,7 @@ export const percent = (share: number, digits = 2): string => `${(100 * share).t
 /** The median canary requests of the judge over those of Wald's test at the same share of false reverts. */
 export function speedRatio({ judge, rivals }: Summary): number | undefined {
   const ratio = judge.medianRequests / rivals.matched.medianRequests
-  return Number.isFinite(ratio) ? ratio : undefined
+  return Number.isFinite(ratio) && ratio > 0 ? ratio : undefined
 }
 
 /** What a scenario has missed, in sentences; nothing where it has shown all it has to. */

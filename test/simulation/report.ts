@@ -96,7 +96,7 @@ function harmfulCells({ published }: Scenario, summary: Summary): readonly strin
     number(rivals.matched.medianRequests),
     speedRatio(summary)?.toFixed(2) ?? '–',
     published?.ratio === undefined ? '–' : String(published.ratio),
-    Number.isFinite(loose) ? loose.toFixed(2) : '–',
+    Number.isFinite(loose) && loose > 0 ? loose.toFixed(2) : '–',
     number(summary.medianUsersHit),
     ...(['twice', 'z', 'kayenta'] as const).map(
       (name) =>
