@@ -38,9 +38,24 @@ const rollout = {
   ],
   guards: [
     { metric: 'error_rate', worseThan: { relative: 1.5, absolute: 0.01 }, action: 'revert', null: 'stable', weight: 2 },
+    { metric: 'latency_p99', never: { above: 800 }, action: 'pause' },
   ],
-  gates: [{ metric: 'buys', noWorseThan: { relative: 0.98 } }],
-  metrics: [{ key: 'buys', kind: 'conversion', event: 'purchase', window: '1d', description: 'd' }],
+  gates: [
+    { metric: 'buys', noWorseThan: { relative: 0.98 } },
+    { metric: 'spends', betterThan: { relative: 1 }, weight: 1 },
+  ],
+  metrics: [
+    { key: 'buys', kind: 'conversion', event: 'purchase', window: '1d', description: 'd' },
+    { key: 'spends', kind: 'sum', event: 'purchase', window: '1d', cap: 500, better: 'higher' },
+    {
+      ...{ key: 'rate', kind: 'ratio', window: '1d' },
+      numerator: { event: 'purchase', of: 'value' },
+      denominator: { event: 'search', of: 'count' },
+    },
+    { key: 'depth', kind: 'external', better: 'lower' },
+  ],
+  slices: ['country'],
+  checks: { sampleRatio: 'alert', noData: 'pause' },
   revertTo: 'zero',
   onInconclusive: 'pause',
   breaker: true,
@@ -66,6 +81,9 @@ function isRight({ method, path }: Body, place: Place, value: unknown): boolean 
   // A header or cookie is compared with any value, as MongoDB has it.
   if (/^rules\[3\]\.condition/.test(text) && !text.includes('$regex')) return true
   if (/payload|(?:^|\.)when\.(?:plan|nosuchfield)/.test(text)) return true
+  // Any number may be the most that a user counts for, or a figure that somebody measured.
+  if ((field === 'cap' || text === 'guards[1].never.above') && typeof value === 'number') return value > 0
+  if (text === 'observations[0].value') return typeof value === 'number' && Math.abs(value) < 1e15
   if (method === 'PATCH' && text === 'description') return value === null
   return path.endsWith('/override') && text === 'variant' && value === null
 }
@@ -91,6 +109,11 @@ const bodies: readonly Body[] = [
     body: { key: 'm2', kind: 'conversion', event: 'e', window: '1h', description: 'd' },
   },
   { method: 'PUT', path: '/metrics/purchase', body: { kind: 'conversion', event: 'e', window: '1h', version: 1 } },
+  {
+    method: 'POST',
+    path: '/rollouts/running/observations',
+    body: { observations: [{ metric: 'depth', variant: 'canary', value: 3 }] },
+  },
   { method: 'POST', path: '/keys', body: { kind: 'adm', name: 'n', role: 'viewer' } },
   { method: 'POST', path: '/environments', body: { name: 'other' } },
   { method: 'POST', path: '/rollouts/draft/start', body: { at: '2126-11-20T22:33:00Z', reason: 'r', version: 1 } },
@@ -166,8 +189,14 @@ const cell = { rollout: 'running', epoch: 1, variant: 'canary', stratum: 'split'
 const report = {
   type: 'report',
   seq: 1,
-  outcomes: [{ ...cell, thresholds: 0, columns: 4, buckets: [0, 5, 1, 2] }],
-  exposures: [{ ...cell, reason: 'split', units: ['0123456789abcdef'] }],
+  outcomes: [
+    {
+      ...{ ...cell, thresholds: 0, columns: 4, buckets: [0, 5, 1, 2] },
+      kinds: { '5xx': [0, 1] },
+      slices: { country: { NZ: [5, 1, 2] } },
+    },
+  ],
+  exposures: [{ ...cell, reason: 'split', units: ['0123456789abcdef'], slice: { country: 'NZ' } }],
   events: [{ event: 'purchase', unit: '0123456789abcdef', ageMs: 5, value: 1, id: 'e1' }],
   breakers: [{ rollout: 'running', epoch: 1, canary: { n: 5, failed: 5 }, stable: { n: 5, failed: 0 } }],
   dropped: { outcomes: 1, exposures: 1, events: 1, unknownOperators: 1, invalid: 1 },
