@@ -14,7 +14,7 @@ import {
 } from './intervals.ts'
 import { mannWhitney, mannWhitneyOf } from './mann-whitney.ts'
 import { type Alternative, powerByH, powerOfEqualArms, sizeByH, sizeOfEqualArms } from './power.ts'
-import { binAt, bootstrapMedian, medianDifference, quantileRanks, sampleQuantile } from './quantiles.ts'
+import { binAt, bootstrapMedian, medianBin, medianDifference, quantileRanks, sampleQuantile } from './quantiles.ts'
 import { sprt, sprtBounds } from './sprt.ts'
 import { cohenH, fisherExact, twoProportions } from './two-proportions.ts'
 import { chiSquareSplit, ratioVariance, welch } from './welch.ts'
@@ -46,6 +46,9 @@ describe('classic tests meet the golden values', () => {
       const got = twoProportions(row)
       return [
         [got?.difference, row.diff],
+        [got?.pooled, row.pooled],
+        [got?.error, row.se_pooled],
+        [got?.errorUnpooled, row.se_unpooled],
         [got?.z, row.z],
         [got?.pTwoSided, row.p_two_sided],
         [got?.pGreater, row.p_greater],
@@ -166,6 +169,7 @@ describe('classic tests meet the golden values', () => {
       const cdf = bootstrapMedian(row.counts)
       return [
         ...row.boot_cdf.map((want, k) => [cdf[k], want] as const),
+        [medianBin(row.counts), row.median_bin],
         [binAt(cdf, 0.025), row.boot_lo_bin],
         [binAt(cdf, 0.975), row.boot_hi_bin],
       ]

@@ -49,6 +49,17 @@ export function bootstrapMedian(counts: ArrayLike<number>, size?: number): Float
   return cdf
 }
 
+/** The bin of the lower median of a histogram. */
+export function medianBin(counts: ArrayLike<number>): number {
+  const all = Array.from(counts)
+  const half = Math.ceil(all.reduce((sum, count) => sum + count, 0) / 2)
+  let below = 0
+  return all.findIndex((count) => {
+    below += count
+    return below >= half
+  })
+}
+
 /** The first bin at which a distribution reaches `level`. */
 export function binAt(cdf: Float64Array, level: number): number {
   const found = cdf.findIndex((value) => value >= level)

@@ -6,6 +6,10 @@ import { mustBeCounts } from './check.ts'
 /** Two-proportion z test with pooled standard error. `z` and the p-values are undefined where the pooled rate is 0 or 1: no evidence. */
 export interface TwoProportions {
   readonly difference: number
+  readonly pooled: number
+  /** Standard errors of the difference: pooled, which z uses, and of each arm's own rate. */
+  readonly error: number
+  readonly errorUnpooled: number
   readonly z: number | undefined
   readonly pTwoSided: number | undefined
   readonly pGreater: number | undefined
@@ -27,7 +31,8 @@ export function twoProportions(counts: Counts): TwoProportions | undefined {
   const difference = x1 / n1 - x0 / n0
   const pooled = (x1 + x0) / (n1 + n0)
   const error = Math.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n0))
-  const effect = { difference, cohenH: cohenH(x1 / n1, x0 / n0) }
+  const errorUnpooled = Math.sqrt(((x1 / n1) * (1 - x1 / n1)) / n1 + ((x0 / n0) * (1 - x0 / n0)) / n0)
+  const effect = { difference, pooled, error, errorUnpooled, cohenH: cohenH(x1 / n1, x0 / n0) }
   if (!(error > 0)) return { ...effect, z: undefined, pTwoSided: undefined, pGreater: undefined, pLess: undefined }
   const z = difference / error
   return { ...effect, z, pTwoSided: 2 * normalSf(Math.abs(z)), pGreater: normalSf(z), pLess: normalSf(-z) }

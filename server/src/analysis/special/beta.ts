@@ -124,3 +124,29 @@ export function binomialQuantile(u: number, n: number, p: number): number {
   }
   return low
 }
+
+/** Two-sided p of an exact binomial test: all outcomes that are no likelier than `k`, alike within rounding counting as alike (as R and scipy). */
+export function binomialTest(k: number, n: number, p: number): number {
+  const limit = logBinomialPmf(k, n, p) + 1e-7
+  const isRare = (x: number): boolean => logBinomialPmf(x, n, p) <= limit
+  const mode = Math.min(n, Math.floor((n + 1) * p))
+  if (k === mode) return 1
+  if (k < mode) {
+    // The likelihood falls from the mode: the first rare outcome above it ends what is likelier.
+    const first = firstIn(mode, n + 1, isRare)
+    return Math.min(1, binomial(k, n, p).cdf + (first > n ? 0 : binomial(first - 1, n, p).sf))
+  }
+  const last = mode - firstIn(0, mode + 1, (below) => isRare(mode - below))
+  return Math.min(1, binomial(k - 1, n, p).sf + (last < 0 ? 0 : binomial(last, n, p).cdf))
+}
+
+/** The first whole number from `low` for which a condition holds that goes on holding; `high` where it never does. */
+function firstIn(low: number, high: number, holds: (x: number) => boolean): number {
+  let [a, b] = [low, high]
+  while (a < b) {
+    const middle = Math.floor((a + b) / 2)
+    if (holds(middle)) b = middle
+    else a = middle + 1
+  }
+  return a
+}

@@ -1,3 +1,4 @@
+import { bisect } from './bisect.ts'
 import { logGamma } from './log-gamma.ts'
 
 const tiny = 1e-300
@@ -51,4 +52,15 @@ export function incompleteGamma(a: number, x: number): { readonly lower: number;
 export function chiSquare(x: number, df: number): { readonly cdf: number; readonly sf: number } {
   const { lower, upper } = incompleteGamma(df / 2, x / 2)
   return { cdf: lower, sf: upper }
+}
+
+/** The x with P(X ≤ x) = p. */
+export function chiSquareQuantile(p: number, df: number): number {
+  if (p <= 0) return 0
+  if (p >= 1) return Number.POSITIVE_INFINITY
+  const over = (log: number): number => {
+    const { cdf, sf } = chiSquare(Math.exp(log), df)
+    return p < 0.5 ? cdf - p : 1 - p - sf
+  }
+  return Math.exp(bisect(over, -700, 700))
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { golden } from '../golden/read-golden.ts'
-import { beta, betaQuantile, binomial, binomialQuantile, studentT, studentTQuantile } from './beta.ts'
+import { beta, betaQuantile, binomial, binomialQuantile, binomialTest, studentT, studentTQuantile } from './beta.ts'
 import { betaGreater } from './beta-greater.ts'
-import { chiSquare } from './gamma.ts'
+import { chiSquare, chiSquareQuantile } from './gamma.ts'
 import { logGamma } from './log-gamma.ts'
 import { normalCdf, normalLogCdf, normalPdf, normalQuantile, normalSf } from './normal.ts'
 
@@ -11,9 +11,11 @@ type Rows<K extends string> = readonly { readonly [F in K]: number }[]
 const normal = golden<{ cdf: Rows<'x' | 'cdf' | 'sf' | 'logcdf' | 'pdf'>; ppf: Rows<'p' | 'z'> }>('normal')
 const other = golden<{
   beta: Rows<'a' | 'b' | 'x' | 'cdf' | 'sf' | 'p' | 'ppf'>
-  binom: Rows<'n' | 'p' | 'k' | 'pmf' | 'cdf' | 'sf' | 'u' | 'ppf'>
+  binom: (Rows<'n' | 'p' | 'k' | 'pmf' | 'cdf' | 'sf' | 'u' | 'ppf'>[number] & {
+    readonly two_sided_p: number | null
+  })[]
   t: Rows<'df' | 'x' | 'cdf' | 'sf' | 'u' | 'ppf'>
-  chi2: Rows<'df' | 'x' | 'cdf' | 'sf'>
+  chi2: Rows<'df' | 'x' | 'cdf' | 'sf' | 'ppf99'>
   lgamma: Rows<'x' | 'lgamma'>
   beta_gt: Rows<'a1' | 'b1' | 'a0' | 'b0' | 'prob_p1_gt_p0'>
 }>('distributions')
@@ -49,7 +51,8 @@ describe('special functions meet the golden values', () => {
   })
 
   it('binomial distribution', () => {
-    const found = misses(other, other.cases.binom, ({ n, p, k, pmf, cdf, sf, u, ppf }) => [
+    const found = misses(other, other.cases.binom, ({ n, p, k, pmf, cdf, sf, u, ppf, two_sided_p }) => [
+      ...(two_sided_p === null ? [] : [[binomialTest(k, n, p), two_sided_p] as const]),
       [binomial(k, n, p).pmf, pmf],
       [binomial(k, n, p).cdf, cdf],
       [binomial(k, n, p).sf, sf],
@@ -65,7 +68,8 @@ describe('special functions meet the golden values', () => {
       [studentTQuantile(u, df), ppf],
     ])
     expect(t).toEqual([])
-    const chi = misses(other, other.cases.chi2, ({ df, x, cdf, sf }) => [
+    const chi = misses(other, other.cases.chi2, ({ df, x, cdf, sf, ppf99 }) => [
+      [chiSquareQuantile(0.99, df), ppf99],
       [chiSquare(x, df).cdf, cdf],
       [chiSquare(x, df).sf, sf],
     ])
