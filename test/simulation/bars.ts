@@ -3,6 +3,8 @@ import { type Summary, upperBound } from './summary.ts'
 
 /** Runs from which a share of false reverts is held to its upper 95 % bound; with fewer it must not be proven to be above the bar. */
 const enough = 2000
+/** Runs from which the ratio of two medians is known to 5 %. */
+const enoughForMedians = 500
 const falseReverts = { most: 0.01, bound: 0.015 } as const
 const speed = 1.3
 const completes = 0.95
@@ -63,7 +65,8 @@ function harmfulMisses({ detects, published }: Scenario, summary: Summary): read
   if (detects !== undefined && provenAbove(missed, summary.runs, 1 - detects))
     misses.push(`only ${percent(share)} of the harm was found, less than ${percent(detects, 0)}`)
   const ratio = speedRatio(summary)
-  if (ratio !== undefined && ratio > speed && (published?.ratio ?? 0) <= speed && published?.ratio !== undefined)
+  const isAttainable = published?.ratio !== undefined && published.ratio <= speed
+  if (isAttainable && summary.runs >= enoughForMedians && ratio !== undefined && ratio > speed)
     misses.push(`the median is ${ratio.toFixed(2)} times Wald's, more than ${speed}`)
   return misses
 }
