@@ -11,11 +11,11 @@ import type { Ruleset } from '@pipit/shared/rules'
 import { nanoid } from 'nanoid'
 import { CommandError, configOf, exitCodes, runCli } from './cli/index.ts'
 import { type Flags, readConfig } from './config.ts'
-import { createEngine, createSteadyClock, type Notifier } from './engine/index.ts'
+import { createEngine, createQueries, createSteadyClock, type Notifier } from './engine/index.ts'
 import { firstStart, firstStartText } from './first-start.ts'
 import { createApp, createAuthenticate, hashKey } from './http/index.ts'
 import { createIngest } from './ingest/index.ts'
-import { createLog, type Log, systemClock } from './platform/index.ts'
+import { createLog, type Log, queryPrometheus, systemClock } from './platform/index.ts'
 import { attachHub, createHub } from './push/index.ts'
 import { projectRuleset } from './rollout/index.ts'
 import type { Storage } from './storage/ports.ts'
@@ -60,8 +60,9 @@ async function serve(flags: Flags): Promise<void> {
   })
   const notifier = logNotifier(log)
   const engine = createEngine({ storage, publisher: hub, notifier, clock, newId: nanoid, log })
+  const queries = createQueries({ storage, clock, log, ask: queryPrometheus, observe: ingest.observe })
   const app = createApp({
-    ...{ storage, engine, hub, ingest, authenticate, clock, log },
+    ...{ storage, engine, hub, ingest, queries, authenticate, clock, log },
     bootId: randomUUID(),
     draining: draining.signal,
   })
@@ -76,6 +77,7 @@ async function serve(flags: Flags): Promise<void> {
   attachHub(server, hub)
   const url = await listen(server, config.host, config.port)
   engine.start()
+  queries.start()
   process.stdout.write(`Pipit ${version} listens at ${url}\n`)
   if (begun.made.length > 0) process.stdout.write(`${firstStartText(url, begun.made)}\n`)
 
@@ -86,6 +88,7 @@ async function serve(flags: Flags): Promise<void> {
   await hub.close(spreadMs)
   await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, drainMs).unref())])
   server.closeAllConnections()
+  await queries.stop()
   await ingest.stop()
   await engine.stop()
   await storage.close()

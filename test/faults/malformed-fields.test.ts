@@ -52,7 +52,10 @@ const rollout = {
       numerator: { event: 'purchase', of: 'value' },
       denominator: { event: 'search', of: 'count' },
     },
-    { key: 'depth', kind: 'external', better: 'lower' },
+    {
+      ...{ key: 'depth', kind: 'external', better: 'lower' },
+      query: { prometheus: 'http://127.0.0.1:9', canary: 'a', stable: 'b', every: '15s' },
+    },
   ],
   slices: ['country'],
   checks: { sampleRatio: 'alert', noData: 'pause' },
@@ -81,6 +84,7 @@ function isRight({ method, path }: Body, place: Place, value: unknown): boolean 
   // A header or cookie is compared with any value, as MongoDB has it.
   if (/^rules\[3\]\.condition/.test(text) && !text.includes('$regex')) return true
   if (/payload|(?:^|\.)when\.(?:plan|nosuchfield)/.test(text)) return true
+  if (field === 'every' && typeof value === 'number') return value >= 1000 && value < 1e6
   // Any number may be the most that a user counts for, or a figure that somebody measured.
   if ((field === 'cap' || text === 'guards[1].never.above') && typeof value === 'number') return value > 0
   if (text === 'observations[0].value') return typeof value === 'number' && Math.abs(value) < 1e15

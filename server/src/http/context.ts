@@ -1,5 +1,6 @@
 import type { Clock } from '@pipit/shared/clock'
 import type { Catalog, RolloutCommands } from '../engine/api.ts'
+import type { Queries } from '../engine/queries.ts'
 import type { Ingest } from '../ingest/index.ts'
 import type { Log } from '../platform/index.ts'
 import type { PushHub } from '../push/index.ts'
@@ -12,6 +13,7 @@ export interface AppDeps {
   readonly engine: RolloutCommands & Catalog
   readonly hub: PushHub
   readonly ingest: Pick<Ingest, 'counters' | 'observe'>
+  readonly queries: Pick<Queries, 'troubles'>
   readonly authenticate: Authenticate
   readonly clock: Clock
   readonly log: Log

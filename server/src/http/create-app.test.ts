@@ -45,6 +45,7 @@ async function setup(options: { storage?: Storage; bootId?: string } = {}) {
   const draining = new AbortController()
   const app = createApp({
     ...{ storage: failing, engine, hub, ingest, authenticate, clock, log: quiet },
+    queries: { troubles: () => [] },
     bootId: options.bootId ?? 'boot-1',
     draining: draining.signal,
   })

@@ -110,12 +110,17 @@ const classic = z.custom<ClassicReport>().meta({
   description: 'Classic tests of the stage under way. Fixed horizon: for reading, not for deciding',
 })
 
+const queryTrouble = z
+  .object({ metric: z.string(), failures: z.number().int(), message: z.string() })
+  .meta({ description: 'A query of an external metric that does not work now' })
+
 export const analysisSchema = z
   .object({
     judgement: judgement.optional(),
     score: score.optional(),
     classic: classic.optional(),
     totals: z.array(total).readonly(),
+    queries: z.array(queryTrouble).readonly().optional(),
   })
   .meta({ id: 'Analysis' })
 
@@ -210,6 +215,7 @@ export const metricViewSchema = z
     denominator: eventSumSchema.optional(),
     window: z.string().optional(),
     cap: z.number().optional(),
+    query: loose('Queries of an external metric').optional(),
     description: z.string().optional(),
     version: z.number().int(),
     updatedAt: ms,

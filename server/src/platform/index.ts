@@ -1,2 +1,3 @@
 export { systemClock } from './clock.ts'
 export { createLog, type Log, type LogLevel, logLevels } from './log.ts'
+export { queryPrometheus } from './prometheus.ts'

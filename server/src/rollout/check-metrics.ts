@@ -24,16 +24,24 @@ export function checkMetrics(
     ),
     ...duplicates(keysOf(guards), (i) => `guards[${i}].metric`, 'guarded'),
     ...duplicates(keysOf(gates), (i) => `gates[${i}].metric`, 'a gate'),
-    ...metrics.flatMap((metric, i) => checkMetricKey(metric.key, `metrics[${i}].key`)),
+    ...metrics.flatMap((metric, i) => checkMetric(metric, `metrics[${i}]`)),
     ...guards.flatMap((guard, i) => checkGuard(guard, `guards[${i}]`, known)),
     ...gates.flatMap((gate, i) => checkGate(gate, `gates[${i}]`, known)),
   ]
 }
 
-/** Keys of built-in metrics are taken, whatever an environment defines. */
-export function checkMetricKey(key: string, path: string): Issue[] {
-  if (builtInKind(key) === undefined) return []
-  return [{ path, message: `"${key}" is built in; choose another key` }]
+/** Faults of one metric; `path` is that of its definition, empty where it is the whole. */
+export function checkMetric(metric: MetricDefinition, path: string): Issue[] {
+  const at = (field: string): string => (path === '' ? field : `${path}.${field}`)
+  const issues: Issue[] = []
+  if (builtInKind(metric.key) !== undefined) {
+    issues.push({ path: at('key'), message: `"${metric.key}" is built in; choose another key` })
+  }
+  const everyMs = metric.kind === 'external' ? metric.query?.everyMs : undefined
+  if (everyMs !== undefined && everyMs < 1000) {
+    issues.push({ path: at('query.every'), message: 'must be at least 1s' })
+  }
+  return issues
 }
 
 /** The kind of a metric, or the fault that there is none; neither where it may be a metric of the environment. */

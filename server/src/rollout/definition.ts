@@ -123,8 +123,18 @@ export type MetricDefinition = MetricBase &
         readonly windowMs: number
         readonly cap?: number
       }
-    | { readonly kind: 'external' }
+    | { readonly kind: 'external'; readonly query?: ExternalQuery }
   )
+
+/** Where the control plane asks for the figures of an external metric itself. */
+export interface ExternalQuery {
+  /** Address of a Prometheus, or of what answers as one. */
+  readonly prometheus: string
+  /** Expressions that give one number each. */
+  readonly canary: string
+  readonly stable: string
+  readonly everyMs: number
+}
 
 export const checkNames = [
   'sampleRatio',

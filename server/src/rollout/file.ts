@@ -4,7 +4,12 @@ import type { CohortDefinition, MetricDefinition, RolloutDefinition } from './de
 type File = { readonly [field: string]: unknown }
 
 function metricFile(metric: MetricDefinition): File {
-  if (metric.kind === 'external') return { ...metric }
+  if (metric.kind === 'external') {
+    const { query, ...rest } = metric
+    if (query === undefined) return rest
+    const { everyMs, ...asked } = query
+    return { ...rest, query: { ...asked, every: formatDuration(everyMs) } }
+  }
   const { windowMs, ...rest } = metric
   return { ...rest, window: formatDuration(windowMs) }
 }

@@ -290,6 +290,7 @@ describe('metrics, guards and gates', () => {
     denominator: { event: 'search', of: 'count' },
   }
   const external = { key: 'queue-depth', kind: 'external', better: 'lower' }
+  const query = { prometheus: 'http://127.0.0.1:9090', canary: 'a', stable: 'b', every: '15s' }
 
   it('takes every kind of metric, limits without a comparison and superiority', () => {
     const metrics = [revenue, refunds, rate, external, { key: 'order', kind: 'mean', event: 'purchase' }]
@@ -335,15 +336,20 @@ describe('metrics, guards and gates', () => {
     ],
     [{ guards: [{ metric: 'error_rate_6xx', worseThan: { relative: 2 }, action: 'pause' }] }, 'there is no metric'],
     [{ metrics: [{ key: 'throughput', kind: 'external' }] }, '"throughput" is built in'],
+    [{ metrics: [{ ...external, query: { ...query, every: '10ms' } }] }, 'metrics[0].query.every: must be at least 1s'],
+    [{ metrics: [{ ...external, query: { ...query, prometheus: 'ftp://x' } }] }, 'must be an http or https address'],
     [{ metrics: [{ key: 'x', kind: 'median', event: 'e' }] }, 'must have kind conversion'],
     [{ slices: ['country', 'country'] }, 'slices[1]: "country" is a slice twice'],
   ])('tells what is wrong with %j', (file, message) => {
     expect(faults(file).join('\n')).toContain(message)
   })
 
-  it.each([revenue, refunds, rate, external])('writes a metric as it was read: %j', (metric) => {
-    const parsed = parseMetric(metric)
-    expect(parsed.ok).toBe(true)
-    if (parsed.ok) expect(parseMetric(toMetricFile(parsed.definition))).toEqual(parsed)
-  })
+  it.each([revenue, refunds, rate, external, { ...external, query }])(
+    'writes a metric as it was read: %j',
+    (metric) => {
+      const parsed = parseMetric(metric)
+      expect(parsed.ok).toBe(true)
+      if (parsed.ok) expect(parseMetric(toMetricFile(parsed.definition))).toEqual(parsed)
+    },
+  )
 })

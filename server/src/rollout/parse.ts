@@ -2,7 +2,7 @@ import type { Issue } from '@pipit/shared/base'
 import { nearest, type Rule, type Variant, validateCondition, validateRules } from '@pipit/shared/rules'
 import type { z } from 'zod'
 import { checkRollout } from './check.ts'
-import { checkMetricKey } from './check-metrics.ts'
+import { checkMetric } from './check-metrics.ts'
 import type {
   CheckAction,
   CheckName,
@@ -66,16 +66,21 @@ export function parseMetric(input: unknown): ParseResult<MetricDefinition> {
   const parsed = parseBy(metricSchema, input)
   if (!parsed.ok) return parsed
   const definition = metricOf(parsed.data)
-  const issues = checkMetricKey(definition.key, 'key')
+  const issues = checkMetric(definition, '')
   return issues.length === 0 ? { ok: true, definition } : { ok: false, issues }
 }
 
+const defaultQueryMs = 30_000
 const defaultWindowMs = 7 * 86_400_000
 
 function metricOf(input: z.infer<typeof metricSchema>): MetricDefinition {
   const { key, description, better } = input
   const base = { key, better: better ?? 'higher', ...(description === undefined ? {} : { description }) }
-  if (input.kind === 'external') return { ...base, kind: 'external' }
+  if (input.kind === 'external') {
+    if (input.query === undefined) return { ...base, kind: 'external' }
+    const { every, ...query } = input.query
+    return { ...base, kind: 'external', query: { ...query, everyMs: every ?? defaultQueryMs } }
+  }
   const windowMs = input.window ?? defaultWindowMs
   if (input.kind === 'conversion') return { ...base, kind: input.kind, event: input.event, windowMs }
   const cap = input.cap === undefined ? {} : { cap: input.cap }

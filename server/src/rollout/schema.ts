@@ -119,6 +119,20 @@ const cap = z.number().positive().optional().meta({
 })
 const eventSum = z.strictObject({ event, of: z.enum(['value', 'count']) }).meta({ id: 'EventSum' })
 
+const expression = z.string().min(1).max(4000)
+const externalQuery = z
+  .strictObject({
+    prometheus: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).max(1000),
+    canary: expression,
+    stable: expression,
+    every: duration.optional(),
+  })
+  .meta({
+    id: 'ExternalQuery',
+    description:
+      'Instant queries of a Prometheus, one number for each arm; without it the figures are sent to /observations',
+  })
+
 const metricFault = 'must have kind conversion, sum, count, mean, ratio or external'
 
 /** Schemas of the kinds of metric with changes to the fields that all have. */
@@ -130,7 +144,7 @@ function metricKinds<F extends z.ZodRawShape>(fields: F) {
       z.strictObject({ ...windowed, kind: z.literal('conversion'), event }),
       z.strictObject({ ...windowed, kind: z.enum(['sum', 'count', 'mean']), event, cap }),
       z.strictObject({ ...windowed, kind: z.literal('ratio'), numerator: eventSum, denominator: eventSum, cap }),
-      z.strictObject({ ...fields, kind: z.literal('external') }),
+      z.strictObject({ ...fields, kind: z.literal('external'), query: externalQuery.optional() }),
     ],
     { error: metricFault },
   )

@@ -65,7 +65,8 @@ export function rolloutReadRoutes(deps: AppDeps, guards: Guards) {
       async (c) => {
         const record = await findRollout(deps, c, c.req.valid('param').key)
         const view = await analysisView(deps.storage.evidence, record, await judgementOf(deps, record))
-        return c.json(view, 200)
+        const queries = deps.queries.troubles(record.id)
+        return c.json(queries.length === 0 ? view : { ...view, queries }, 200)
       },
       tellFaults(analysis),
     )
