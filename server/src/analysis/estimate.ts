@@ -43,8 +43,11 @@ export function alwaysValidHalfWidth(standardError: number, alpha: number, tight
   return Math.sqrt((information + rho) * (Math.log((information + rho) / rho) + a)) / information
 }
 
-/** Intervals that people are shown miss the truth at any look in at most 1 of 100 rollouts. */
-export const displayAlpha = 0.01
+/**
+ * Intervals that people are shown miss the truth at any look in at most 1 of 100 rollouts. They rest on a normal approximation, exact only for
+ * many events: a quarter of that is kept in hand.
+ */
+export const displayAlpha = 0.0075
 
 /** Beyond e^30 times the estimate an end of an interval is not looked for. */
 const furthest = 30

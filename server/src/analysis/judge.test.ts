@@ -110,7 +110,7 @@ describe('the verdict', () => {
       'twice the errors',
       { canary: { ...fine, failed: 20 }, stable: fine },
       'revert',
-      'Error rate: 2 % of 24,000 requests on the canary against 1 % of 24,000 requests on stable (ratio 2, 99 % always-valid interval 1.47–2.7): odds more than 1,000,000,000:1 against chance. False alarms of this rule happen in at most 1 of 100 rollouts.',
+      'Error rate: 2 % of 24,000 requests on the canary against 1 % of 24,000 requests on stable (ratio 2, 99 % always-valid interval 1.46–2.72): odds more than 1,000,000,000:1 against chance. False alarms of this rule happen in at most 1 of 100 rollouts.',
     ],
     [
       'twice the errors, the guard dismissed',
@@ -126,7 +126,7 @@ describe('the verdict', () => {
         file: { guards: [{ metric: 'error_rate', worseThan: { relative: 1.5 }, action: 'pause' }] },
       },
       'pause',
-      'Error rate: 2 % of 24,000 requests on the canary against 1 % of 24,000 requests on stable (ratio 2, 99 % always-valid interval 1.47–2.7): odds more than 1,000,000,000:1 against chance. False alarms of this rule happen in at most 1 of 100 rollouts.',
+      'Error rate: 2 % of 24,000 requests on the canary against 1 % of 24,000 requests on stable (ratio 2, 99 % always-valid interval 1.46–2.72): odds more than 1,000,000,000:1 against chance. False alarms of this rule happen in at most 1 of 100 rollouts.',
     ],
     [
       'twice the errors, the guard only alerts',
@@ -245,13 +245,13 @@ describe('the verdict', () => {
         file: { guards: [{ metric: 'error_rate', worseThan: { relative: 1.5 }, action: 'revert', null: 'margin' }] },
       },
       'revert',
-      'Error rate: 3 % of 24,000 requests on the canary against 1 % of 24,000 requests on stable (ratio 3, 99 % always-valid interval 2.23–4.02): odds more than 1,000,000,000:1 against chance. False alarms of this rule happen in at most 1 of 100 rollouts.',
+      'Error rate: 3 % of 24,000 requests on the canary against 1 % of 24,000 requests on stable (ratio 3, 99 % always-valid interval 2.22–4.05): odds more than 1,000,000,000:1 against chance. False alarms of this rule happen in at most 1 of 100 rollouts.',
     ],
     [
       'half the conversions',
       { canary: sells(2), stable: sells(4), file: purchase('pause') },
       'pause',
-      'Purchase conversion: 2 % of 2,400 users on the canary against 4 % of 2,400 users on stable (ratio 0.49, 99 % always-valid interval 0.22–0.92): odds 786:1 against chance. False alarms of this rule happen in at most 1 of 100 rollouts.',
+      'Purchase conversion: 2 % of 2,400 users on the canary against 4 % of 2,400 users on stable (ratio 0.49, 99 % always-valid interval 0.21–0.93): odds 786:1 against chance. False alarms of this rule happen in at most 1 of 100 rollouts.',
     ],
     [
       'equal conversions, but too few to show it',
