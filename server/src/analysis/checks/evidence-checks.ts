@@ -140,7 +140,10 @@ function missingReports(look: Look): CheckFinding | undefined {
   }
   if (outcomes.canary === 0 && units.stable > 0) {
     const expected = (outcomes.stable * units.canary) / units.stable
-    if (expected < silentExpected || units.canary * active < silentCrowd) return undefined
+    if (expected < silentExpected) return undefined
+    // How many are active cannot be told of more users than buckets tell apart: then the requests themselves have to say it.
+    const isSilent = units.canary * active >= silentCrowd || lostReports(look) !== undefined
+    if (!isSilent) return undefined
     return silence(
       `${whole(units.canary)} users are on the canary and none of their requests was reported, where about ${whole(expected)} were due: no data does not count as good data.`,
     )
@@ -156,6 +159,18 @@ function presentBuckets({ input, memory }: Look): EpochBuckets | undefined {
 
 /** The canary's users make fewer requests than stable's, or fewer of theirs are reported. */
 function partlyMissing(look: Look): CheckFinding | undefined {
+  const lost = lostReports(look)
+  if (lost === undefined) return undefined
+  return finding(
+    look,
+    'missingReports',
+    'missing-reports',
+    `only ${percent(lost.ratio)} of the requests that the canary's users were due have been reported (evidence ${oddsText(lost.log)}): either it loses reports, which are likely its failures, or people use it less.`,
+  )
+}
+
+/** What part of the requests that were due has come, and the log evidence that some are missing, where that is enough. */
+function lostReports(look: Look): { readonly ratio: number; readonly log: number } | undefined {
   const { input, memory } = look
   const share = { ...memory.outcomes, weight: input.stage.weight / 100 }
   const ratio = requestRatio(share)
@@ -164,13 +179,7 @@ function partlyMissing(look: Look): CheckFinding | undefined {
   // A few users may all be idle at once, and without their buckets nothing says how unequal they are.
   if (buckets === undefined || memory.units.canary < crowd) return undefined
   const log = fewerRequests(share, shareDispersion(buckets))
-  if (log < sampleRatioNeeded(memory.planned)) return undefined
-  return finding(
-    look,
-    'missingReports',
-    'missing-reports',
-    `only ${percent(ratio)} of the requests that the canary's users were due have been reported (evidence ${oddsText(log)}): either it loses reports, which are likely its failures, or people use it less.`,
-  )
+  return log < sampleRatioNeeded(memory.planned) ? undefined : { ratio, log }
 }
 
 function bothArms(look: Look): CheckFinding | undefined {
@@ -198,7 +207,15 @@ function noData(look: Look): CheckFinding | undefined {
   const { outcomes, units, forced } = memory
   const code = 'no-data'
   if (comparing) {
-    if (outcomes.canary + outcomes.stable + units.canary + units.stable > 0) return undefined
+    const silent = outcomes.canary === 0 ? 'the canary' : 'stable'
+    const heard = Math.max(outcomes.canary, outcomes.stable)
+    if (heard > 0) {
+      // One arm alone is nothing to compare, and a guard that cannot be shown must not let it pass.
+      if (outcomes.canary > 0 && outcomes.stable > 0) return undefined
+      const sentence = `no request of ${silent} has been reported in stage ${stage.name} yet, and ${whole(heard)} of the other arm; no data never counts as good data.`
+      return lack(look, 'noData', code, sentence)
+    }
+    if (units.canary + units.stable > 0) return undefined
     const sentence = `no SDK has reported anything in stage ${stage.name} yet; no data never counts as good data.`
     return lack(look, 'noData', code, sentence)
   }

@@ -34,4 +34,12 @@ describe('the dispersion of the canary’s share of requests', () => {
     expect(spread.factor).toBeGreaterThan(1000)
     expect(fewerRequests({ canary: 1240, stable: 96_370, weight: 0.05 }, spread)).toBeLessThan(Math.log(4000))
   })
+
+  it('is known of unequal users although the canary has no request at all', () => {
+    const whales = epoch(
+      () => 0,
+      (bucket) => (bucket < 10 ? 7300 : 95),
+    )
+    expect(shareDispersion(whales).factor).toBeGreaterThan(1000)
+  })
 })

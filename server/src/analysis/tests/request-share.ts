@@ -39,9 +39,11 @@ export function shareDispersion(buckets: EpochBuckets | undefined): Dispersion {
   const total = n1 + n0
   const share = total > 0 ? n1 / total : 0
   const model = total * share * (1 - share)
-  if (!(model > 0)) return none
-  const between = spreadOf(size, (b) => (1 - share) * (canary.n[b] as number) - share * (stable.n[b] as number), model)
+  if (total === 0) return none
   const drawn = spreadOf(size, (b) => (canary.n[b] as number) + (stable.n[b] as number) - total / size, total)
+  // Without any request of one arm there is no residual between them; how unequal users are is known all the same.
+  if (!(model > 0)) return { ...drawn, factor: Math.max(1, drawn.factor) }
+  const between = spreadOf(size, (b) => (1 - share) * (canary.n[b] as number) - share * (stable.n[b] as number), model)
   const degrees = Math.min(between.degrees, drawn.degrees)
   return { factor: Math.max(1, between.factor, drawn.factor), degrees }
 }
