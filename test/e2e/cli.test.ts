@@ -182,7 +182,8 @@ describe('plan', () => {
 
 describe('commands', () => {
   it('move a rollout and say where it stands', async () => {
-    await pipit(['apply', '-f', rolloutFile('moved')])
+    const guard = 'guards: [{ metric: error_rate, worseThan: { relative: 1.5 }, action: revert }]\n'
+    await pipit(['apply', '-f', rolloutFile('moved', guard)])
     expect(await pipit(['start', 'moved', '--reason', 'release 7'])).toMatchObject({
       code: 0,
       out: 'moved: running, stage half, 50 %',
@@ -196,6 +197,12 @@ describe('commands', () => {
       /moved: running since .*12\.5 %[\s\S]*\[half 50 %\] → full 100 %/,
     )
     expect(await pipit(['pause', 'moved'])).toMatchObject({ out: 'moved: paused, stage half, 12.5 %' })
+    expect(
+      await pipit(['dismiss', 'moved', '--metric', 'error_rate', '--for', '30m', '--reason', 'known, mended in 7.1']),
+    ).toMatchObject({ code: 0, out: 'moved: paused, stage half, 12.5 %' })
+    expect(await pipit(['dismiss', 'moved', '--metric', 'error_rate', '--for', 'soon', '--reason', 'x'])).toMatchObject(
+      { code: 3, err: expect.stringContaining('must be a duration such as 30s') },
+    )
     expect(await pipit(['revert', 'moved', '--reason', 'enough'])).toMatchObject({ code: 0 })
     expect(await pipit(['restart', 'moved', '--people', 'same'])).toMatchObject({
       out: 'moved: running, stage half, 50 %',

@@ -187,6 +187,13 @@ function addRemoteCommands(program: Command, parts: CliParts): void {
       async (key: string, options: Why & { people: string }) =>
         await send(key, 'restart', options, { people: options.people }),
     )
+  command('dismiss <key>', 'ignore a guard or a check for a while; needs --reason')
+    .requiredOption('--metric <name>', 'the metric of the guard, or the name of the check')
+    .requiredOption('--for <duration>', 'how long: 30m, 2h')
+    .action(
+      async (key: string, options: Why & { metric: string; for: string }) =>
+        await send(key, 'dismiss', options, { metric: options.metric, for: options.for }),
+    )
   command('set-weight <key> <weight>', 'set the weight by hand, 0 to 100').action(
     async (key: string, weight: string, options: Why) => {
       const value = Number(weight)
