@@ -55,15 +55,25 @@ function kindOf(metric: string, path: string, known: Known): { readonly kind?: M
   return { issues: [{ path: `${path}.metric`, message }] }
 }
 
-function checkGuard({ metric, worseThan, never }: Guard, path: string, known: Known): Issue[] {
+function checkGuard({ metric, worseThan, never, null: null_ }: Guard, path: string, known: Known): Issue[] {
   const { kind, issues } = kindOf(metric, path, known)
   if (worseThan === undefined && never === undefined) {
     return [{ path, message: 'must have worseThan (against stable), never (a bound without a comparison), or both' }]
   }
   if (kind === undefined) return issues
   return [
+    ...(null_ === 'margin' ? checkNull(kind, worseThan, `${path}.null`) : []),
     ...(worseThan === undefined ? [] : checkMargin(metric, kind, worseThan, `${path}.worseThan`, known)),
     ...(never === undefined ? [] : checkLimit(metric, kind, never, `${path}.never`, known)),
+  ]
+}
+
+/** `null: margin` needs a margin that the harm test can be about. */
+function checkNull(kind: MetricKind, worseThan: Margin | undefined, path: string): Issue[] {
+  if (worseThan === undefined) return [{ path, message: 'margin is that of worseThan, which is not there' }]
+  if (kind !== 'latency') return []
+  return [
+    { path, message: 'margin is not for latencies: theirs is in milliseconds, harm is counted in slower requests' },
   ]
 }
 

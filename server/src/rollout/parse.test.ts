@@ -317,6 +317,14 @@ describe('metrics, guards and gates', () => {
 
   it.each([
     [{ guards: [{ metric: 'error_rate', action: 'revert' }] }, 'guards[0]: must have worseThan'],
+    [
+      { guards: [{ metric: 'latency_p99', worseThan: { relative: 2 }, null: 'margin', action: 'revert' }] },
+      'guards[0].null: margin is not for latencies',
+    ],
+    [
+      { guards: [{ metric: 'error_rate', never: { above: 0.1 }, null: 'margin', action: 'revert' }] },
+      'guards[0].null: margin is that of worseThan',
+    ],
     [{ guards: [{ metric: 'error_rate', never: {}, action: 'revert' }] }, 'guards[0].never: must have either'],
     [{ guards: [{ metric: 'error_rate', never: { below: 0.1 }, action: 'revert' }] }, 'is the good side of error_rate'],
     [{ guards: [{ metric: 'error_rate', never: { above: 5 }, action: 'revert' }] }, 'must be a rate between 0 and 1'],
