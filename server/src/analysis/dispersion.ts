@@ -139,7 +139,7 @@ function ofScores(scores: Scores): Dispersion {
   const useScore = scoreFactor > 1 + gate * Math.sqrt(2 / effectiveBuckets)
   const useStable = stableFactor > 1 + gate * Math.sqrt(2 / (B0 ?? size))
   if (!useScore && !useStable) return none
-  const degrees = fourths > 0 ? Math.max((3 * squares * squares) / fourths - 1, 1) : Number.POSITIVE_INFINITY
+  const degrees = degreesOf(squares, fourths)
   return { factor: Math.max(1, useScore ? scoreFactor : 1, useStable ? stableFactor : 1), degrees }
 }
 
@@ -169,6 +169,11 @@ export function dispersionOfArm(n: ArrayLike<number>, x: ArrayLike<number>): Dis
   if (factor <= 1 + gate * Math.sqrt((2 * weights) / (total * total))) return none
   return {
     factor,
-    degrees: fourths > 0 ? Math.max((3 * squares * squares) / fourths - 1, 1) : Number.POSITIVE_INFINITY,
+    degrees: degreesOf(squares, fourths),
   }
+}
+
+/** Degrees of freedom ν = 3(Σc²)²/Σc⁴ − 1 of a variance from clusters, at least 1; infinite where nothing varies (STATISTICS 3.4). */
+export function degreesOf(squares: number, fourths: number): number {
+  return fourths > 0 ? Math.max((3 * squares * squares) / fourths - 1, 1) : Number.POSITIVE_INFINITY
 }

@@ -1,4 +1,4 @@
-import { temper } from './dispersion.ts'
+import { degreesOf, temper } from './dispersion.ts'
 import { logSumExp } from './e-value.ts'
 
 /** Sums by user bucket of one arm: what is counted, and what it is divided by. */
@@ -85,7 +85,7 @@ export function meanContrast(canary: ArmSums, stable: ArmSums, theta = 1): MeanC
     canaryVariance: v1,
     stableVariance: v0,
     variance: Math.max(v1 + square * v0, pooled * (1 / n1 + square / n0), (n0 * v0) / n1 + square * v0),
-    degrees: fourths > 0 ? Math.max((3 * squares * squares) / fourths - 1, 1) : 1,
+    degrees: fourths > 0 ? degreesOf(squares, fourths) : 1,
   }
 }
 

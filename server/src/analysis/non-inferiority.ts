@@ -112,11 +112,6 @@ export function stageEvidence(test: StageTest, margin: Margin, spread: Dispersio
   return logs.length === 0 ? 0 : logSumExp(logs) - Math.log(logs.length)
 }
 
-/** Whether a final look passes: a score test beyond z/√D (STATISTICS 5.2). */
-function finalLook(test: StageTest, metric: PlannedMetric, margin: Margin, spread: Dispersion, z: number): boolean {
-  return marginScore(test.counts, metric, margin) / Math.sqrt(spread.factor) > z
-}
-
 /** Standard errors by which these counts are on the good side of a margin; the better of the two where both are given. */
 export function marginScore(counts: Counts, metric: PlannedMetric, margin: Margin): number {
   if (counts.n1 === 0 || counts.n0 === 0) return Number.NEGATIVE_INFINITY
@@ -155,15 +150,24 @@ export function lookAtStage(
   time: StageTime,
 ): StageTest {
   if (test.shown !== undefined) return test
-  if (stageEvidence(test, margin, spread, armNoise) >= logShown) return { ...test, shown: 'sequential' }
+  const log = stageEvidence(test, margin, spread, armNoise)
+  return takeLook(test, log, () => marginScore(test.counts, metric, margin) / Math.sqrt(spread.factor), time)
+}
+
+/** What every test of a margin latches. */
+export interface Looked {
+  readonly looks: number
+  readonly shown?: ShownBy
+}
+
+/** One look at any test of a margin: by its evidence, or by its standard errors on the good side where a final look is due. */
+export function takeLook<T extends Looked>(test: T, logEvidence: number, score: () => number, time: StageTime): T {
+  if (test.shown !== undefined) return test
+  if (logEvidence >= logShown) return { ...test, shown: 'sequential' }
   const due = finalLooksDue(time)
   if (due <= test.looks) return test
-  const passes = finalLook(test, metric, margin, spread, finalZ[due - 1] as number)
-  return {
-    ...test,
-    looks: due,
-    ...(passes ? { shown: due === 1 ? ('first-final-look' as const) : ('second-final-look' as const) } : {}),
-  }
+  const passes = score() > (finalZ[due - 1] as number)
+  return { ...test, looks: due, ...(passes ? { shown: due === 1 ? 'first-final-look' : 'second-final-look' } : {}) }
 }
 
 /** What earlier stages tell of a metric's traffic: predictable when the next stage begins. */

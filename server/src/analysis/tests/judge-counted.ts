@@ -16,6 +16,7 @@ import {
 } from '../non-inferiority.ts'
 import type { PlannedMetric } from '../plan.ts'
 import { columnOf } from './columns.ts'
+import { figures } from './figures.ts'
 import { lookAtLimit } from './limit.ts'
 import { lookAtSlices, type SliceFinding, type SliceMemory } from './slices.ts'
 import { superiorityEvidence } from './superiority.ts'
@@ -128,10 +129,6 @@ function marginNow({ planned, input, own }: MetricLook, armNoise: number, times:
   const factor = column === undefined ? 1 : dispersionOfArm(column.n, column.x).factor
   const { maxMargin } = input.definition.analysis
   return marginAtFinalLook(own.stage, planned, own.stageMargin, { factor, armNoise, maxMargin })
-}
-
-function figures(n: number, x: number): ArmFigures {
-  return n > 0 ? { n, x, rate: x / n } : { n, x }
 }
 
 function limitFigures({ kind }: PlannedMetric, { n, x }: { readonly n: number; readonly x: number }): ArmFigures {

@@ -1,6 +1,6 @@
 import type { Findings, MetricLook } from '../judge-metric.ts'
-import type { ArmFigures } from '../judgement.ts'
 import { logShown } from '../non-inferiority.ts'
+import { figures } from './figures.ts'
 import { lookAtObserved, newObserved } from './observed.ts'
 import { overStages } from './over-stages.ts'
 
@@ -8,10 +8,10 @@ import { overStages } from './over-stages.ts'
 export function judgeObserved({ planned, memory, own }: MetricLook): Findings {
   const observed = own.observed ?? newObserved
   const look = lookAtObserved(observed)
-  const canary = figures(observed.canary)
+  const canary = figures(observed.canary.count, observed.canary.sum)
   return {
     canary,
-    stable: figures(observed.stable),
+    stable: figures(observed.stable.count, observed.stable.sum),
     harm: overStages(look.harm, memory.planned),
     ...(planned.never === undefined
       ? {}
@@ -27,8 +27,4 @@ export function judgeObserved({ planned, memory, own }: MetricLook): Findings {
     proven: {},
     memory: own,
   }
-}
-
-function figures({ sum, count }: { readonly sum: number; readonly count: number }): ArmFigures {
-  return count > 0 ? { n: count, x: sum, rate: sum / count } : { n: 0, x: 0 }
 }

@@ -1,7 +1,7 @@
 import { ratioAround } from '../estimate.ts'
 import type { Findings, MetricLook } from '../judge-metric.ts'
-import type { ArmFigures } from '../judgement.ts'
-import { feasibleErrors, finalZ, logShown } from '../non-inferiority.ts'
+import { feasibleErrors, takeLook } from '../non-inferiority.ts'
+import { figures } from './figures.ts'
 import { overStages } from './over-stages.ts'
 import {
   enoughRequests,
@@ -11,7 +11,7 @@ import {
   shareDispersion,
   shareScore,
 } from './request-share.ts'
-import { newValued, type ValuedMemory } from './valued.ts'
+import { newValued } from './valued.ts'
 
 /** Requests per randomised user: whether the canary makes people use it less. Judged from the totals of the stage under way. */
 export function judgeThroughput(look: MetricLook): Findings {
@@ -26,7 +26,8 @@ export function judgeThroughput(look: MetricLook): Findings {
   const looked = isSeen ? { ...before, harm: fewerRequests(share, spread, harmless) } : before
   const within = isSeen && theta !== undefined ? enoughRequests(share, spread, theta) : 0
   const score = isSeen && theta !== undefined ? shareScore(share, spread, theta) : 0
-  const valued = isSeen && theta !== undefined && look.warm ? withLook(looked, within, score, look) : looked
+  const time = { elapsedMs: input.stage.elapsedMs, maxHoldMs: look.stage.maxHoldMs }
+  const valued = isSeen && theta !== undefined && look.warm ? takeLook(looked, within, () => score, time) : looked
   const error = isSeen
     ? Math.sqrt(spread.factor / (share.weight * (1 - share.weight) * (share.canary + share.stable)))
     : 0
@@ -47,20 +48,6 @@ export function judgeThroughput(look: MetricLook): Findings {
     proven: { harm: (ratio?.estimate ?? 1) <= 0.97 },
     memory: valued === own.valued ? own : { ...own, valued },
   }
-}
-
-function figures(n: number, x: number): ArmFigures {
-  return n > 0 ? { n, x, rate: x / n } : { n, x }
-}
-
-function withLook(memory: ValuedMemory, within: number, score: number, { input, stage }: MetricLook): ValuedMemory {
-  if (memory.shown !== undefined) return memory
-  if (within >= logShown) return { ...memory, shown: 'sequential' }
-  const { elapsedMs } = input.stage
-  const due = elapsedMs >= stage.maxHoldMs ? 2 : elapsedMs >= stage.maxHoldMs / 2 ? 1 : 0
-  if (due <= memory.looks) return memory
-  const shown = due === 1 ? ('first-final-look' as const) : ('second-final-look' as const)
-  return { ...memory, looks: due, ...(score > (finalZ[due - 1] as number) ? { shown } : {}) }
 }
 
 /** A guard whose margin the spread of users leaves no hope to show by the first final look is only watched; a gate waits. */

@@ -1,9 +1,12 @@
 import { ratioAround } from '../estimate.ts'
 import type { Findings, MetricLook } from '../judge-metric.ts'
-import type { ArmFigures, MetricJudgement } from '../judgement.ts'
+import type { MetricJudgement } from '../judgement.ts'
 import type { MeanContrast } from '../mean-evidence.ts'
+import { figures } from './figures.ts'
 import { overStages } from './over-stages.ts'
 import { lookAtValued, newValued } from './valued.ts'
+
+const nothing = figures(0, 0)
 
 /** Means, sums, counts and ratios per unit. */
 export function judgeValued({ planned, input, memory, own, stage, comparing }: MetricLook): Findings {
@@ -22,11 +25,12 @@ export function judgeValued({ planned, input, memory, own, stage, comparing }: M
   const begun = (ended: readonly number[], now: number): readonly number[] =>
     memory.comparing ? [...ended, now] : ended
   const ratio = contrast === undefined ? undefined : intervalOf(contrast)
-  const canary = figures(contrast?.canaryUnits, contrast?.canary)
+  const canary =
+    contrast === undefined ? nothing : figures(contrast.canaryUnits, contrast.canary * contrast.canaryUnits)
   const limit = overStages(begun(valued.ended.beyond, valued.beyond), memory.planned)
   return {
     canary,
-    stable: figures(contrast?.stableUnits, contrast?.stable),
+    stable: contrast === undefined ? nothing : figures(contrast.stableUnits, contrast.stable * contrast.stableUnits),
     ...(ratio === undefined ? {} : { ratio }),
     harm: overStages(begun(valued.ended.harm, valued.harm), memory.planned),
     ...(planned.never === undefined ? {} : { limit: { canary, logEvidence: limit, isShared: false } }),
@@ -42,10 +46,6 @@ export function judgeValued({ planned, input, memory, own, stage, comparing }: M
     proven: {},
     memory: valued === own.valued ? own : { ...own, valued },
   }
-}
-
-function figures(n = 0, mean: number | undefined): ArmFigures {
-  return n > 0 && mean !== undefined ? { n, x: mean * n, rate: mean } : { n: 0, x: 0 }
 }
 
 /** The ratio of means with its always-valid interval, by the delta method on the worst-of-three variance; for positive means only. */

@@ -1,4 +1,4 @@
-import { type Dispersion, temper } from '../dispersion.ts'
+import { type Dispersion, degreesOf, temper } from '../dispersion.ts'
 import { logSumExp } from '../e-value.ts'
 import type { EpochBuckets } from '../evidence.ts'
 
@@ -58,7 +58,7 @@ function spreadOf(size: number, residual: (bucket: number) => number, model: num
   }
   return {
     factor: ((size / (size - 1)) * squares) / model,
-    degrees: fourths > 0 ? Math.max((3 * squares * squares) / fourths - 1, 1) : Number.POSITIVE_INFINITY,
+    degrees: degreesOf(squares, fourths),
   }
 }
 

@@ -2,7 +2,7 @@ import { temper } from '../dispersion.ts'
 import { logSumExp } from '../e-value.ts'
 import type { EpochBuckets, ValueTable } from '../evidence.ts'
 import { contrastEvidence, type MeanContrast, meanContrast, meanEvidence } from '../mean-evidence.ts'
-import { feasibleErrors, finalZ, logShown, type ShownBy } from '../non-inferiority.ts'
+import { feasibleErrors, type ShownBy, takeLook } from '../non-inferiority.ts'
 import type { PlannedMetric } from '../plan.ts'
 
 /**
@@ -93,18 +93,12 @@ function withMargin(
   if (contrast === undefined) return { memory, within: 0, monitorOnly: false }
   const within = contrastEvidence(contrast, (1 - theta) * contrast.stable)
   const monitorOnly = !metric.gated && stage.elapsedMs >= stage.holdMs && !isFeasible(contrast, stage)
-  if (memory.shown !== undefined) return { memory, within, monitorOnly }
-  if (within >= logShown) return { memory: { ...memory, shown: 'sequential' }, within, monitorOnly }
-  const due = stage.elapsedMs >= stage.maxHoldMs ? 2 : stage.elapsedMs >= stage.maxHoldMs / 2 ? 1 : 0
-  if (due <= memory.looks || !(contrast.variance > 0)) return { memory, within, monitorOnly }
   // A margin that this traffic cannot show is widened to the one it can, for guards (STATISTICS 5.3).
-  const wider = metric.gated
-    ? 0
-    : Math.max(0, feasibleErrors * Math.sqrt(contrast.variance) - marginWidth(contrast, theta))
+  const error = Math.sqrt(contrast.variance)
+  const wider = metric.gated ? 0 : Math.max(0, feasibleErrors * error - marginWidth(contrast, theta))
   const distance = (theta < 1 ? contrast.difference : -contrast.difference) + wider
-  const passes = distance / Math.sqrt(contrast.variance) > (finalZ[due - 1] as number)
-  const shown = due === 1 ? ('first-final-look' as const) : ('second-final-look' as const)
-  return { memory: { ...memory, looks: due, ...(passes ? { shown } : {}) }, within, monitorOnly }
+  if (!(error > 0)) return { memory, within, monitorOnly }
+  return { memory: takeLook(memory, within, () => distance / error, stage), within, monitorOnly }
 }
 
 const marginWidth = ({ stable }: MeanContrast, theta: number): number => Math.abs((1 - theta) * stable)
