@@ -1,10 +1,22 @@
 import { readFileSync } from 'node:fs'
-import { bucketOf, hashSeeds, murmur3, prepareSalt, saltedHash, unitHash, userBucket } from '@pipit/shared/hash'
+import {
+  bucketOf,
+  hash64,
+  hash64Low,
+  hashSeeds,
+  murmur3,
+  prepareHash64,
+  prepareSalt,
+  saltedHash,
+  unitHash,
+  userBucket,
+} from '@pipit/shared/hash'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 interface Spec {
   readonly published: readonly { readonly text: string; readonly seed: number; readonly hash: number }[]
+  readonly published128: readonly { readonly text: string; readonly seed: number; readonly hash: string }[]
   readonly split: readonly {
     readonly salt: string
     readonly unit: string
@@ -43,9 +55,60 @@ function reference(text: string, seed: number): number {
   return Number(h ^ (h >> 16n))
 }
 
+/** The first 64 bits of MurmurHash3 x86 128-bit over bytes, likewise. */
+function reference64(text: string, seed: number): string {
+  const bytes = new TextEncoder().encode(text)
+  const low = (x: bigint): bigint => x & 0xffffffffn
+  const rotate = (x: bigint, by: number): bigint => low((x << BigInt(by)) | (x >> BigInt(32 - by)))
+  const factors = [0x239b961bn, 0xab0e9789n, 0x38b34ae5n, 0xa1e38b93n]
+  const scrambles = [15, 16, 17, 18]
+  const turns = [19, 17, 15, 13]
+  const constants = [0x561ccd1bn, 0x0bcaa747n, 0x96cd1c35n, 0x32ac3b17n]
+  const h = Array.from({ length: 4 }, () => BigInt(seed))
+  const at = (i: number): bigint => h[i & 3] ?? 0n
+  const takeIn = (block: Uint8Array, i: number): void => {
+    let k = 0n
+    for (let j = 3; j >= 0; j--) k = (k << 8n) | BigInt(block[4 * i + j] ?? 0)
+    h[i] = at(i) ^ low(rotate(low(k * (factors[i] ?? 0n)), scrambles[i] ?? 0) * (factors[(i + 1) & 3] ?? 0n))
+  }
+  const blocks = bytes.length >> 4
+  for (let b = 0; b < blocks; b++) {
+    for (let i = 0; i < 4; i++) {
+      takeIn(bytes.subarray(16 * b), i)
+      h[i] = low((rotate(at(i), turns[i] ?? 0) + at(i + 1)) * 5n + (constants[i] ?? 0n))
+    }
+  }
+  for (let i = 0; i < 4; i++) takeIn(bytes.subarray(16 * blocks), i)
+  const spread = (): void => {
+    h[0] = low(at(0) + at(1) + at(2) + at(3))
+    for (let i = 1; i < 4; i++) h[i] = low(at(i) + at(0))
+  }
+  for (let i = 0; i < 4; i++) h[i] = at(i) ^ BigInt(bytes.length)
+  spread()
+  for (let i = 0; i < 4; i++) {
+    let x = at(i)
+    x = low((x ^ (x >> 16n)) * 0x85ebca6bn)
+    x = low((x ^ (x >> 13n)) * 0xc2b2ae35n)
+    h[i] = x ^ (x >> 16n)
+  }
+  spread()
+  return [at(0), at(1)].map((word) => word.toString(16).padStart(8, '0')).join('')
+}
+
+function digits64(salt: string, text: string, seed: number): string {
+  const high = hash64(prepareHash64(salt, seed), text)
+  return [high, hash64Low()].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
+}
+
 describe('the hash', () => {
   it('gives the published vectors', () => {
     for (const { text, seed, hash } of spec.published) expect(murmur3(text, seed), JSON.stringify(text)).toBe(hash)
+  })
+
+  it('gives the published vectors of its 64-bit form', () => {
+    for (const { text, seed, hash } of spec.published128) {
+      expect(digits64('', text, seed), JSON.stringify(text)).toBe(hash.slice(0, 16))
+    }
   })
 
   it('gives the golden cases', () => {
@@ -82,6 +145,24 @@ describe('the hash', () => {
           expect(saltedHash(prepareSalt(salt, seed), unit)).toBe(murmur3(salt + unit, seed))
         },
       ),
+    )
+  })
+
+  it('agrees in its 64-bit form with an independent implementation, whatever the salt and wherever it is cut', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary', maxLength: 70 }),
+          fc.string({ unit: 'binary-ascii', minLength: 16, maxLength: 70 }),
+        ),
+        fc.nat({ max: 70 }),
+        fc.nat({ max: 0xffffffff }),
+        (text, cut, seed) => {
+          fc.pre(!/[\ud800-\udbff]$/.test(text.slice(0, cut)))
+          expect(digits64(text.slice(0, cut), text.slice(cut), seed)).toBe(reference64(text, seed))
+        },
+      ),
+      { numRuns: 3000 },
     )
   })
 })

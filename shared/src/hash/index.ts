@@ -1,3 +1,4 @@
+export { hash64, hash64Low, prepareHash64, type SaltedHash64, unitHash } from './hash64.ts'
 export { murmur3 } from './murmur3.ts'
 export {
   bucketCount,
@@ -6,6 +7,5 @@ export {
   prepareSalt,
   type SaltedHash,
   saltedHash,
-  unitHash,
   userBucket,
 } from './salted-hash.ts'

@@ -2,7 +2,7 @@ import { utf8 } from '../base/index.ts'
 import { absorbBlocks, continueMurmur3, murmur3 } from './murmur3.ts'
 
 /** One purpose, one seed: hashes of the same unit under different seeds are independent of each other. */
-export const hashSeeds = { assign: 0, arm: 1, user: 2, unitHigh: 3, unitLow: 4 } as const
+export const hashSeeds = { assign: 0, arm: 1, user: 2 } as const
 
 /** A salt ready for many units. */
 export interface SaltedHash {
@@ -38,12 +38,4 @@ export function bucketOf(hash: number): number {
 /** One of 256 buckets of users, for the variance; `prepared` is the rollout's salt under `hashSeeds.user`. */
 export function userBucket(prepared: SaltedHash, unit: string): number {
   return saltedHash(prepared, unit) >>> 24
-}
-
-const hex8 = (value: number): string => value.toString(16).padStart(8, '0')
-
-/** The 64-bit hash that stands for an id in reports, as 16 hex digits. */
-export function unitHash(unitSalt: string, id: string): string {
-  const text = unitSalt + id
-  return hex8(murmur3(text, hashSeeds.unitHigh)) + hex8(murmur3(text, hashSeeds.unitLow))
 }
