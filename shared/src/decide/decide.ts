@@ -2,6 +2,7 @@ import { bucketOf, saltedHash } from '../hash/index.ts'
 import { type Attributes, isMember } from '../rules/index.ts'
 import type { Arm, CompiledRollout, CompiledRuleset, SliceReader, Split } from './compile.ts'
 import type { DecideContext, Decision, Reason, User } from './decision.ts'
+import type { DecideEnvironment } from './environment.ts'
 
 /** As `wireLimits.sliceValueLength`, which lies a layer above. */
 const longestValue = 64
@@ -12,6 +13,7 @@ const noAttributes: Attributes = Object.freeze({})
  * cohorts, split. Pure and synchronous; never throws, whatever the user object does.
  *
  * @param forcedStable why this SDK serves stable by itself: its breaker is open, or it has been without contact too long.
+ * @param environment what the place of the decision gives to rules: the time, and reading user agents.
  */
 export function decide(
   ruleset: CompiledRuleset | undefined,
@@ -19,6 +21,7 @@ export function decide(
   user: User | undefined,
   context?: DecideContext,
   forcedStable?: 'breaker' | 'deadman',
+  environment?: DecideEnvironment,
 ): Decision {
   if (ruleset === undefined) return nowhere(key, 'not-ready', 0)
   const rollout = ruleset.rollout(key)
@@ -31,7 +34,7 @@ export function decide(
     if (arm !== undefined) return answer(ruleset, rollout, arm, 'override', undefined, false, unit)
   }
   if (rollout.ruled) {
-    const ruled = decideByRules(ruleset, rollout, user, context, unit)
+    const ruled = decideByRules(ruleset, rollout, user, context, environment, unit)
     if (ruled !== undefined) return ruled
   }
   if (unit === undefined) return answer(ruleset, rollout, rollout.stable, 'no-unit', undefined, false, undefined)
@@ -62,11 +65,12 @@ function decideByRules(
   rollout: CompiledRollout,
   user: User | undefined,
   context: DecideContext | undefined,
+  environment: DecideEnvironment | undefined,
   unit: string | undefined,
 ): Decision | undefined {
   const attributes = attributesOf(user)
   for (const rule of rollout.rules) {
-    if (!rule.match(attributes, unit, context)) continue
+    if (!rule.match(attributes, unit, context, environment)) continue
     const { serve } = rule
     if ('name' in serve) return answer(ruleset, rollout, serve, rule.reason, rule.name, false, unit)
     if (unit === undefined) return answer(ruleset, rollout, rollout.stable, 'no-unit', rule.name, false, undefined)

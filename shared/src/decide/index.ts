@@ -2,3 +2,4 @@ export { type CompiledRollout, type CompiledRuleset, compileRuleset } from './co
 export { decide } from './decide.ts'
 export type { DecideContext, Decision, HeadersLike, Reason, User } from './decision.ts'
 export { reasons } from './decision.ts'
+export type { DecideEnvironment, UserAgent } from './environment.ts'

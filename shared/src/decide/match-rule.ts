@@ -7,12 +7,14 @@ import {
   type Rule,
 } from '../rules/index.ts'
 import type { DecideContext, HeadersLike } from './decision.ts'
+import type { DecideEnvironment } from './environment.ts'
 
 /** Whether a rule applies to a user in a context. */
 export type RuleMatch = (
   attributes: Attributes,
   unit: string | undefined,
   context: DecideContext | undefined,
+  environment: DecideEnvironment | undefined,
 ) => boolean
 
 type ValueTest = (value: unknown) => boolean
@@ -65,9 +67,9 @@ function matchCookie(name: string, test: ValueTest): RuleMatch {
 /** Headers and cookies that throw when they are read do not match. */
 const guarded =
   (match: RuleMatch): RuleMatch =>
-  (attributes, unit, context) => {
+  (attributes, unit, context, environment) => {
     try {
-      return match(attributes, unit, context)
+      return match(attributes, unit, context, environment)
     } catch {
       return false
     }
