@@ -1,5 +1,6 @@
 import type { JsonValue } from '../base/index.ts'
 import { Fanned } from './attributes.ts'
+import { epochMs, parseIsoDate, timeOf } from './date.ts'
 import { versionKey } from './version.ts'
 
 /** Tests one attribute value. */
@@ -85,12 +86,22 @@ function orderable(value: unknown): Ordered | undefined {
   return typeof value === 'boolean' ? Number(value) : undefined
 }
 
+/** An operand that is a date compares times; any other compares as the language does, a `Date` as the epoch number it is. */
 const compare =
   (holds: (a: Ordered, b: Ordered) => boolean) =>
   (expected: JsonValue): Test => {
     const right = orderable(expected)
     if (right === undefined) throw new Uncompilable('an order against a list or an object')
+    const date = typeof expected === 'string' ? parseIsoDate(expected) : undefined
+    if (date !== undefined) {
+      return each((value) => {
+        const time = timeOf(value)
+        return time !== undefined && holds(time, date)
+      })
+    }
+    const epoch = typeof right === 'number' ? epochMs(right) : undefined
     return each((value) => {
+      if (value instanceof Date) return epoch !== undefined && holds(value.getTime(), epoch)
       const left = orderable(value)
       return left !== undefined && holds(left, right)
     })

@@ -1,5 +1,6 @@
 import type { Issue } from '../base/index.ts'
 import { fieldOperators, groupOperators, isOperators } from './condition.ts'
+import { parseIsoDate } from './date.ts'
 import { nearest } from './nearest.ts'
 import { regexFault } from './regex-safety.ts'
 
@@ -174,8 +175,13 @@ const isVersion = (operand: unknown): string | undefined =>
   typeof operand === 'string' && /^v?\d/.test(operand) && operand.length <= 128
     ? undefined
     : 'must be a version such as "2.1.0"'
-const isOrdered = (operand: unknown): string | undefined =>
-  isScalar(operand) ? undefined : 'must be a number or a text'
+function isOrdered(operand: unknown): string | undefined {
+  if (!isScalar(operand)) return 'must be a number, a text or a date'
+  const looksLikeDate = typeof operand === 'string' && /^\d{4}-\d\d-\d\d(?:[T ].*)?$/i.test(operand)
+  return looksLikeDate && parseIsoDate(operand) === undefined
+    ? 'is no date that exists; write such as "2026-03-01" or "2026-03-01T09:30:00+01:00"'
+    : undefined
+}
 
 /** What an operator asks of its operand. */
 const operandChecks: { readonly [name: string]: (operand: unknown) => string | undefined } = {

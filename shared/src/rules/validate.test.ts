@@ -29,6 +29,12 @@ describe('conditions that are refused', () => {
     ],
     [{ a: { $type: 'text' } }, 'when.a.$type', 'must be one of string, number, boolean, array, object, null'],
     [{ a: { $vgt: 'new' } }, 'when.a.$vgt', 'must be a version such as "2.1.0"'],
+    [
+      { a: { $lt: '2026-02-30' } },
+      'when.a.$lt',
+      'is no date that exists; write such as "2026-03-01" or "2026-03-01T09:30:00+01:00"',
+    ],
+    [{ a: { $lt: [] } }, 'when.a.$lt', 'must be a number, a text or a date'],
     [{ a: { $inGroup: 5 } }, 'when.a.$inGroup', 'must be the key of a cohort'],
     [{ $an: [{ a: 1 }] }, 'when.$an', '$an is no operator; did you mean $and?'],
     [
