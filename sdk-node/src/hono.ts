@@ -1,21 +1,35 @@
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { getCookie } from 'hono/cookie'
-import type { Client, Decision, TrackOptions, User } from './index.ts'
+import type {
+  AnyRollouts,
+  Client,
+  Decision,
+  DecisionOf,
+  NoDefault,
+  RolloutKey,
+  RolloutTypes,
+  TrackOptions,
+  User,
+  VariantOf,
+} from './index.ts'
 import { nodeClock } from './platform/clock.ts'
 
+/** A rollout's key; it may be left out where `createClient` was told a default. */
+type OneRollout<K extends string, D extends string> = [D] extends [never] ? [rollout: K] : [rollout?: K | undefined]
+
 /** Pipit for one request: bound to its user, headers and cookies. `rollout` defaults to the one of `createClient`. */
-export interface RequestPipit {
+export interface RequestPipit<R extends RolloutTypes<R> = AnyRollouts, D extends RolloutKey<R> = NoDefault<R>> {
   /** `stable`, `canary` or another arm. The same answer for the whole request, whatever is published meanwhile. */
-  variant(rollout?: string): string
+  variant<K extends RolloutKey<R> = D>(...rollout: OneRollout<K, D>): VariantOf<R, K>
   /** The whole decision, likewise. */
-  decide(rollout?: string): Decision
+  decide<K extends RolloutKey<R> = D>(...rollout: OneRollout<K, D>): DecisionOf<R, K>
   /** Something the request's user did. */
   track(event: string, options?: TrackOptions): void
 }
 
 /** What the middleware puts on the context. */
-export interface PipitVariables {
-  pipit: RequestPipit
+export interface PipitVariables<R extends RolloutTypes<R> = AnyRollouts, D extends RolloutKey<R> = NoDefault<R>> {
+  pipit: RequestPipit<R, D>
 }
 
 export interface PipitOptions<E extends Env> {
@@ -40,10 +54,13 @@ export interface PipitOptions<E extends Env> {
  *   .get('/checkout', (c) => c.text(c.var.pipit.variant() === 'canary' ? 'new' : 'old'))
  * ```
  */
-export function pipit<E extends Env = Env>(
-  sdk: Client,
-  options: PipitOptions<E>,
-): MiddlewareHandler<E & { Variables: PipitVariables }> {
+export function pipit<
+  E extends Env = Env,
+  R extends RolloutTypes<R> = AnyRollouts,
+  D extends RolloutKey<R> = NoDefault<R>,
+>(client: Client<R, D>, options: PipitOptions<E>): MiddlewareHandler<E & { Variables: PipitVariables<R, D> }> {
+  // What the program knows of its rollouts is known to its compiler alone.
+  const sdk = client as unknown as Client
   return async (c, next) => {
     const user = await options.user(c as unknown as Context<E>)
     const began = nodeClock.monotonic()
@@ -67,7 +84,7 @@ export function pipit<E extends Env = Env>(
       variant: (rollout) => decide(rollout).variant,
       track: (event, trackOptions) => sdk.track(user, event, trackOptions),
     }
-    c.set('pipit', bound)
+    c.set('pipit', bound as RequestPipit<R, D>)
     let ok = false
     try {
       await next()

@@ -1,4 +1,12 @@
-import { type Client, createClientCore } from '@pipit/shared/client'
+import {
+  type AnyRollouts,
+  type Client,
+  createClientCore,
+  type DefaultRollout,
+  type NoDefault,
+  type RolloutKey,
+  type RolloutTypes,
+} from '@pipit/shared/client'
 import { checkOptions, type NodeClientOptions } from './options.ts'
 import { nodeClock, nodeRandom } from './platform/clock.ts'
 import { flushAtExit } from './platform/exit-flush.ts'
@@ -24,11 +32,25 @@ import { version } from './version.ts'
  * const variant = sdk.variant({ id: 'user-1', plan: 'beta' })
  * ```
  *
+ * With the declarations that `pipit types` writes, the compiler knows keys, variants and payloads; a default rollout is told to it too.
+ *
+ * @example
+ * ```ts
+ * import { createClient } from '@pipit/sdk-node'
+ * import type { Rollouts } from './rollouts.d.ts'
+ *
+ * const sdk = createClient<Rollouts>({ url: 'http://127.0.0.1:4400', key: 'srv_…' })
+ * const variant = sdk.variant('user-1', 'checkout-v2') // 'stable' | 'canary'
+ * const checkout = createClient<Rollouts, 'checkout-v2'>({ url: 'http://127.0.0.1:4400', key: 'srv_…', rollout: 'checkout-v2' })
+ * ```
+ *
  * @throws TypeError for options that cannot work: a fault of the program, thrown at once and only here.
  */
-export function createClient(options: NodeClientOptions): Client {
+export function createClient<R extends RolloutTypes<R> = AnyRollouts, D extends RolloutKey<R> = NoDefault<R>>(
+  options: NodeClientOptions & DefaultRollout<D>,
+): Client<R, D> {
   checkOptions(options)
-  const { cacheDir, ...rest } = options
+  const { cacheDir, ...rest }: NodeClientOptions = options
   const folder = cacheDir === undefined ? defaultFolder() : cacheDir !== false && { directory: cacheDir }
   const client = createClientCore(
     {
@@ -43,7 +65,7 @@ export function createClient(options: NodeClientOptions): Client {
     rest,
   )
   const forget = flushAtExit(client)
-  return {
+  const whole: Client = {
     ...client,
     ready: (readyOptions) => keepAlive(client.ready(readyOptions)),
     flush: (flushOptions) => keepAlive(client.flush(flushOptions)),
@@ -52,20 +74,29 @@ export function createClient(options: NodeClientOptions): Client {
       await keepAlive(client.close(closeOptions))
     },
   }
+  // What the program knows of its rollouts is known to its compiler alone.
+  return whole as Client<R, D>
 }
 
 export type {
+  AnyRollouts,
   Client,
   ClientEvents,
   ClientStatus,
   DecideOptions,
   Decision,
+  DecisionOf,
+  NoDefault,
   Outcome,
   OutcomeKind,
   Reason,
+  RolloutKey,
+  RolloutType,
+  RolloutTypes,
   Ruleset,
   RunOptions,
   TrackOptions,
   User,
+  VariantOf,
 } from '@pipit/shared/client'
 export type { NodeClientOptions } from './options.ts'

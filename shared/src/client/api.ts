@@ -1,7 +1,17 @@
-import type { DecideContext, Decision, User } from '../decide/index.ts'
+import type { DecideContext, User } from '../decide/index.ts'
 import type { OutcomeKind } from '../protocol/index.ts'
 import type { Ruleset } from '../rules/index.ts'
 import type { Logger } from './platform.ts'
+import type {
+  AnyRollouts,
+  DecisionOf,
+  NoDefault,
+  Paths,
+  RolloutKey,
+  RolloutTypes,
+  VariantOf,
+  Which,
+} from './rollout-types.ts'
 
 export interface ClientOptions {
   /** Base address of the control plane, http or https; the socket's address is derived. */
@@ -21,11 +31,11 @@ export interface ClientOptions {
 }
 
 /** What one call may say besides the user. */
-export interface DecideOptions extends DecideContext {
-  readonly rollout?: string
+export interface DecideOptions<K extends string = string> extends DecideContext {
+  readonly rollout?: K
 }
 
-export interface RunOptions extends DecideOptions {
+export interface RunOptions<K extends string = string> extends DecideOptions<K> {
   /** When the canary throws, run stable and return its result; both outcomes are reported. */
   readonly fallback?: boolean
   /** Decides whether a returned value counts as ok; default: every return does. */
@@ -87,19 +97,28 @@ export interface ClientEvents {
   error: { readonly code: string; readonly message: string }
 }
 
-/** The SDK. No method throws because of Pipit, waits for the network, or grows without bound. */
-export interface Client {
+/**
+ * The SDK. No method throws because of Pipit, waits for the network, or grows without bound.
+ *
+ * `R` is what the program knows of the rollouts (`pipit types` writes it) and `D` the rollout that calls without one mean. Without them every
+ * key and every variant is a text; with `R` alone each call names its rollout.
+ */
+export interface Client<R extends RolloutTypes<R> = AnyRollouts, D extends RolloutKey<R> = NoDefault<R>> {
   /** Resolves true as soon as there is a ruleset (from anywhere), false after `timeoutMs` (default 5000); never rejects. */
   ready(options?: { readonly timeoutMs?: number }): Promise<boolean>
-  variant(user: User | undefined, options?: DecideOptions): string
-  decide(user: User | undefined, options?: DecideOptions): Decision
-  /** Runs the path of the user's variant, times it and reports it. Its result or its error is the caller's. */
-  run<T>(
+  /** `stable`, `canary` or another arm of the rollout that is named by its key or in options. */
+  variant<K extends RolloutKey<R> = D>(user: User | undefined, ...which: Which<DecideOptions<K>, K, D>): VariantOf<R, K>
+  decide<K extends RolloutKey<R> = D>(user: User | undefined, ...which: Which<DecideOptions<K>, K, D>): DecisionOf<R, K>
+  /**
+   * Runs the path of the user's variant, times it and reports it. Its result or its error is the caller's. A variant without a path gets
+   * `stable`'s, so that an arm that is new on the server breaks nothing.
+   */
+  run<T, K extends RolloutKey<R> = D>(
     user: User | undefined,
-    paths: { readonly [variant: string]: () => T | Promise<T> },
-    options?: RunOptions,
+    paths: Paths<T, VariantOf<R, K>>,
+    ...which: Which<RunOptions<K>, K, D>
   ): Promise<T>
-  outcome(decision: Decision, outcome: Outcome): void
+  outcome(decision: DecisionOf<R, RolloutKey<R>>, outcome: Outcome): void
   track(user: User | undefined, event: string, options?: TrackOptions): void
   /** Returns what removes the listener. */
   on<K extends keyof ClientEvents>(event: K, listener: (value: ClientEvents[K]) => void): () => void

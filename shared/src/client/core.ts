@@ -175,8 +175,9 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     return share === undefined || Number.parseInt(hash.slice(0, 8), 16) < share * 4_294_967_296
   }
 
-  function decideFor(user: User | undefined, callOptions: DecideOptions | undefined): Decision {
-    const key = callOptions?.rollout ?? options.rollout ?? ''
+  function decideFor(user: User | undefined, which: string | DecideOptions | undefined): Decision {
+    const callOptions = typeof which === 'string' ? undefined : which
+    const key = typeof which === 'string' ? which : (which?.rollout ?? options.rollout ?? '')
     const { compiled } = rulesets
     const rollout = compiled?.rollout(key)
     const decision = decide(compiled, key, user, callOptions, forcedStable(key, rollout))
@@ -226,9 +227,9 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     }
   }
 
-  function decideSafely(user: User | undefined, callOptions?: DecideOptions): Decision {
+  function decideSafely(user: User | undefined, which?: string | DecideOptions): Decision {
     return safely(
-      () => decideFor(user, callOptions),
+      () => decideFor(user, which),
       () => decide(undefined, options.rollout ?? '', undefined),
     )
   }
@@ -249,9 +250,9 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   return {
     ready: ({ timeoutMs = 5000 } = {}) =>
       rulesets.compiled === undefined ? readiness.wait(timeoutMs) : Promise.resolve(true),
-    variant: (user, callOptions) => decideSafely(user, callOptions).variant,
+    variant: (user, which) => decideSafely(user, which).variant,
     decide: decideSafely,
-    run: (user, paths, runOptions) =>
+    run: (user, paths, which) =>
       runPaths(
         {
           decide: decideSafely,
@@ -264,7 +265,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
         },
         user,
         paths,
-        runOptions,
+        which,
       ),
     outcome: (decision, outcome) =>
       safely(

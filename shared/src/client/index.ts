@@ -22,3 +22,14 @@ export type {
   Logger,
   Store,
 } from './platform.ts'
+export type {
+  AnyRollouts,
+  DecisionOf,
+  DefaultRollout,
+  NoDefault,
+  RolloutKey,
+  RolloutType,
+  RolloutTypes,
+  VariantOf,
+  Which,
+} from './rollout-types.ts'

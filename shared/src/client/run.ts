@@ -1,8 +1,8 @@
 import type { Decision, User } from '../decide/index.ts'
 import type { Client, Outcome, RunOptions } from './api.ts'
+import type { Paths } from './rollout-types.ts'
 
 type RunParts = Pick<Client, 'decide' | 'outcome'> & { readonly monotonic: () => number }
-type Paths<T> = { readonly [variant: string]: () => T | Promise<T> }
 
 /**
  * Runs the path of the user's variant, times it and reports it. With `fallback`, a canary that throws is answered by stable: the
@@ -13,9 +13,10 @@ export async function runPaths<T>(
   parts: RunParts,
   user: User | undefined,
   paths: Paths<T>,
-  options: RunOptions | undefined,
+  which: string | RunOptions | undefined,
 ): Promise<T> {
-  const decision = parts.decide(user, options)
+  const decision = parts.decide(user, which)
+  const options = typeof which === 'string' ? undefined : which
   const path = pathOf(paths, decision.variant)
   const stable = pathOf(paths, 'stable')
   if (path === undefined) {
