@@ -1,5 +1,6 @@
 import type { JsonValue } from '../base/index.ts'
 import { Fanned } from './attributes.ts'
+import { compileCidrs } from './cidr.ts'
 import { epochMs, parseIsoDate, timeOf } from './date.ts'
 import { versionKey } from './version.ts'
 
@@ -153,6 +154,13 @@ function typeOf(value: unknown): string {
   return Array.isArray(value) ? 'array' : typeof value
 }
 
+/** One range of addresses, or a list of them. */
+function inCidr(expected: JsonValue): Test {
+  const contains = compileCidrs(Array.isArray(expected) ? expected : [expected])
+  if (contains === undefined) throw new Uncompilable('a range of addresses that is none')
+  return each((value) => typeof value === 'string' && contains(value))
+}
+
 const isPresent = whole((value) => !isAbsent(value))
 
 /** The operators that look at nothing but the value, by name. Those that need more are in `condition.ts`. */
@@ -171,6 +179,8 @@ export const valueOperators: { readonly [name: string]: (expected: JsonValue) =>
   $type: (expected) => whole((value) => typeOf(value) === expected),
   $regex: (expected) => regex(expected, ''),
   $regexi: (expected) => regex(expected, 'i'),
+  $inCidr: inCidr,
+  $notInCidr: (expected) => not(inCidr(expected)),
   $veq: compareVersion((a, b) => a === b),
   $vne: (expected) => not(compareVersion((a, b) => a === b)(expected)),
   $vgt: compareVersion((a, b) => a > b),

@@ -1,4 +1,5 @@
 import type { Issue } from '../base/index.ts'
+import { cidrFault } from './cidr.ts'
 import { fieldOperators, groupOperators, isOperators } from './condition.ts'
 import { parseIsoDate } from './date.ts'
 import { nearest } from './nearest.ts'
@@ -136,6 +137,9 @@ function checkOperator(name: string, operand: unknown, path: string, depth: numb
       return checkList(operand, path, depth, walk)
     case '$elemMatch':
       return isOperators(operand) ? checkField(operand, path, depth, walk) : checkGroup(operand, path, depth, walk)
+    case '$inCidr':
+    case '$notInCidr':
+      return checkCidrs(operand, path, walk)
     case '$all':
     case '$alli':
       return checkAll(operand, path, depth, walk)
@@ -153,12 +157,26 @@ function checkAll(operand: unknown, path: string, depth: number, walk: Walk): vo
   })
 }
 
+function checkCidrs(operand: unknown, path: string, walk: Walk): void {
+  const check = (range: unknown, at: string): void => {
+    const fault = cidrFault(range)
+    if (fault !== undefined) add(walk, at, fault)
+  }
+  if (!Array.isArray(operand)) return check(operand, path)
+  if (operand.length === 0) return add(walk, path, 'must hold at least one range of addresses')
+  if (operand.length > conditionLimits.listItems) return addLength(operand, path, 'merge ranges', walk)
+  operand.forEach((range, i) => {
+    check(range, `${path}[${i}]`)
+  })
+}
+
+function addLength(items: readonly unknown[], path: string, advice: string, walk: Walk): void {
+  add(walk, path, `has ${items.length} items, more than ${conditionLimits.listItems}; ${advice}`)
+}
+
 function checkList(operand: unknown, path: string, depth: number, walk: Walk): void {
   if (!Array.isArray(operand)) return add(walk, path, 'must be a list')
-  const { listItems } = conditionLimits
-  if (operand.length > listItems) {
-    return add(walk, path, `has ${operand.length} items, more than ${listItems}; use a cohort with members`)
-  }
+  if (operand.length > conditionLimits.listItems) return addLength(operand, path, 'use a cohort with members', walk)
   operand.forEach((item, i) => {
     // Texts and numbers, of which a list may have thousands, are not parts of their own.
     if (!isScalar(item)) checkPlain(item, `${path}[${i}]`, depth, walk)

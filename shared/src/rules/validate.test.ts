@@ -35,6 +35,27 @@ describe('conditions that are refused', () => {
       'is no date that exists; write such as "2026-03-01" or "2026-03-01T09:30:00+01:00"',
     ],
     [{ a: { $lt: [] } }, 'when.a.$lt', 'must be a number, a text or a date'],
+    [
+      { ip: { $inCidr: ['10.0.0.0/8', '10.0.0.0/33'] } },
+      'when.ip.$inCidr[1]',
+      'has the prefix "/33"; that of an IPv4 range is a number from 0 to 32',
+    ],
+    [
+      { ip: { $notInCidr: '10.0.0/8' } },
+      'when.ip.$notInCidr',
+      'is no range of IP addresses; write such as "10.0.0.0/8" or "2001:db8::/32"',
+    ],
+    [
+      { ip: { $inCidr: 'fe80::1%eth0/64' } },
+      'when.ip.$inCidr',
+      'names a zone, which is known on one machine only; leave out % and what follows',
+    ],
+    [
+      { ip: { $inCidr: 7 } },
+      'when.ip.$inCidr',
+      'must be a range of addresses; write such as "10.0.0.0/8" or "2001:db8::/32"',
+    ],
+    [{ ip: { $inCidr: [] } }, 'when.ip.$inCidr', 'must hold at least one range of addresses'],
     [{ a: { $inGroup: 5 } }, 'when.a.$inGroup', 'must be the key of a cohort'],
     [{ $an: [{ a: 1 }] }, 'when.$an', '$an is no operator; did you mean $and?'],
     [
