@@ -189,10 +189,11 @@ const isPattern =
     typeof operand === 'string' ? regexFault(operand, insensitive) : 'must be a text'
 const isCohort = (operand: unknown): string | undefined =>
   typeof operand === 'string' && operand !== '' ? undefined : 'must be the key of a cohort'
+const version = /^v?\d+(?:[.-]\d+)*(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/
 const isVersion = (operand: unknown): string | undefined =>
-  typeof operand === 'string' && /^v?\d/.test(operand) && operand.length <= 128
+  typeof operand === 'string' && operand.length <= 128 && version.test(operand)
     ? undefined
-    : 'must be a version such as "2.1.0"'
+    : 'must be a version such as "2.1.0", "2.1" or "2.1.0-rc.1"'
 function isOrdered(operand: unknown): string | undefined {
   if (!isScalar(operand)) return 'must be a number, a text or a date'
   const looksLikeDate = typeof operand === 'string' && /^\d{4}-\d\d-\d\d(?:[T ].*)?$/i.test(operand)

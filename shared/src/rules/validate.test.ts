@@ -28,7 +28,8 @@ describe('conditions that are refused', () => {
       'can take too long on some texts; start it with ^, let no two repetitions in a row take the same characters, or split it under $and',
     ],
     [{ a: { $type: 'text' } }, 'when.a.$type', 'must be one of string, number, boolean, array, object, null'],
-    [{ a: { $vgt: 'new' } }, 'when.a.$vgt', 'must be a version such as "2.1.0"'],
+    [{ a: { $vgt: 'new' } }, 'when.a.$vgt', 'must be a version such as "2.1.0", "2.1" or "2.1.0-rc.1"'],
+    [{ a: { $vlt: '2.x' } }, 'when.a.$vlt', 'must be a version such as "2.1.0", "2.1" or "2.1.0-rc.1"'],
     [
       { a: { $lt: '2026-02-30' } },
       'when.a.$lt',
