@@ -66,7 +66,12 @@ describe('cohorts', () => {
     const file = rolloutFile({
       rules: [
         { name: 'crew', cohort: 'staff', serve: 'canary' },
-        { name: 'fans', when: { $and: [{ id: { $inGroup: 'beta' } }, { age: { $gt: 18 } }] }, serve: 'canary' },
+        {
+          name: 'fans',
+          cohort: 'staff',
+          when: { $and: [{ id: { $inGroup: 'beta' } }, { age: { $gt: 18 } }] },
+          serve: 'canary',
+        },
       ],
       stages: [{ name: 'full', weight: 100, cohorts: ['beta'] }],
     })

@@ -26,10 +26,7 @@ function cohortUses({ key, definition, state }: RolloutRecord, cohort: string): 
     .filter((stage) => stage.cohorts.includes(cohort))
     .map((stage) => `rollout ${key} (stage ${stage.name})`)
   const rules = definition.rules
-    .filter((rule) => {
-      if ('cohort' in rule) return rule.cohort === cohort
-      return 'when' in rule && cohortsInCondition(rule.when).includes(cohort)
-    })
+    .filter((rule) => rule.cohort === cohort || cohortsInCondition(rule.when).includes(cohort))
     .map((rule) => `rollout ${key} (rule ${rule.name})`)
   return [...stages, ...rules]
 }

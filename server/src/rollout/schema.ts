@@ -40,7 +40,8 @@ const condition = z
   .meta({ description: 'A condition in MongoDB query form', example: { plan: { $in: ['beta'] } } })
 
 const rule = z.record(z.string(), z.unknown()).meta({
-  description: 'A rule: name, one of header, cookie, cohort, when, and serve',
+  description:
+    'A rule: a name, one or more of header (or cookie), cohort, when, which must all hold, and what it serves. A header or cookie is met by values, by condition, or by being there',
   example: { name: 'qa', header: 'X-Canary', values: ['true'], serve: 'canary' },
 })
 

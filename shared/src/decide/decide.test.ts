@@ -77,6 +77,49 @@ describe('headers', () => {
   })
 })
 
+describe('a rule with several matchers', () => {
+  const both: Rule = {
+    name: 'new-app',
+    cohort: 'beta',
+    when: { country: 'NL' },
+    header: 'X-App-Version',
+    condition: { $vgte: '4.2' },
+    serve: 'canary',
+  }
+  const cohorts = { beta: { members: ['1'] } }
+  const compiled = compileRuleset(ruleset({ r: rollout({ rules: [both] }) }, cohorts))
+  it.each<[{ id: string; country: string }, object | undefined, string]>([
+    [{ id: '1', country: 'NL' }, { 'x-app-version': '4.2.0' }, 'header'],
+    [{ id: '1', country: 'NL' }, { 'x-app-version': '4.1.9' }, 'split'],
+    [{ id: '1', country: 'NL' }, undefined, 'split'],
+    [{ id: '1', country: 'DE' }, { 'x-app-version': '5' }, 'split'],
+    [{ id: '2', country: 'NL' }, { 'x-app-version': '5' }, 'split'],
+  ])('wants all of them: %j with %j is %s', (user, headers, reason) => {
+    expect(decide(compiled, 'r', user, headers && { headers: headers as never }).reason).toBe(reason)
+  })
+
+  it.each<[string, Partial<Rule>, string]>([
+    ['header', { header: 'x', cohort: 'beta', when: {} }, 'header'],
+    ['cookie', { cookie: 'x', cohort: 'beta' }, 'cookie'],
+    ['cohort', { when: {}, cohort: 'beta' }, 'cohort'],
+    ['rule', { when: {} }, 'rule'],
+  ])('gives as its reason the first of header, cookie, cohort, rule: %s', (_name, matchers, reason) => {
+    const rules = [{ name: 'x', serve: 'canary', ...matchers }]
+    const context = { headers: { x: '' }, cookies: { x: '' } }
+    expect(decide(compileRuleset(ruleset({ r: rollout({ rules }) }, cohorts)), 'r', '1', context).reason).toBe(reason)
+  })
+
+  it.each<[string, object]>([
+    ['a field of a later version', { cohort: 'beta', moon: 'full' }],
+    ['an operator of a later version', { cohort: 'beta', when: { a: { $future: 1 } } }],
+    ['no matcher at all', {}],
+  ])('is left out and counted with %s', (_name, matchers) => {
+    const rules = [{ name: 'x', serve: 'canary', ...matchers }]
+    const later = compileRuleset(ruleset({ r: rollout({ rules }) }, cohorts))
+    expect([later.unknownOperators, decide(later, 'r', '1').reason]).toEqual([1, 'split'])
+  })
+})
+
 describe('a split inside a rule', () => {
   it('is independent of the main split and of other rules', () => {
     const fixed = (name: string): Rule => ({ name, when: {}, serve: { canary: 50, stable: 50 } })

@@ -5,6 +5,7 @@ import {
   compileValueTest,
   isMember,
   type Rule,
+  ruleFields,
 } from '../rules/index.ts'
 import type { DecideContext, HeadersLike } from './decision.ts'
 import type { DecideEnvironment } from './environment.ts'
@@ -32,7 +33,7 @@ function readHeader(headers: HeadersLike, lowerName: string): unknown {
   return undefined
 }
 
-function valueTest(rule: Extract<Rule, { header: string } | { cookie: string }>): ValueTest | undefined {
+function valueTest(rule: Rule): ValueTest | undefined {
   if (rule.values !== undefined) {
     const values = new Set<unknown>(rule.values)
     return (value) => values.has(value)
@@ -75,15 +76,37 @@ const guarded =
     }
   }
 
-/** Compiles the matcher of a rule; `undefined` where it uses an operator this version does not know. */
-export function compileMatch(rule: Rule, scope: ConditionScope): RuleMatch | undefined {
-  if ('cohort' in rule) {
-    const cohort = scope.cohort(rule.cohort)
-    if (cohort === undefined) return () => false
-    return (attributes, unit) => isMember(cohort, unit, attributes)
-  }
-  if ('when' in rule) return compileCondition(rule.when, scope)
+function matchCohort(key: string, scope: ConditionScope): RuleMatch {
+  const cohort = scope.cohort(key)
+  return cohort === undefined ? () => false : (attributes, unit) => isMember(cohort, unit, attributes)
+}
+
+/** The matchers of a rule, the cheapest first; `undefined` in place of one that is not understood. */
+function matchesOf(rule: Rule, scope: ConditionScope): readonly (RuleMatch | undefined)[] {
+  const matches: (RuleMatch | undefined)[] = []
+  const { header, cookie, cohort, when } = rule
+  if (cohort !== undefined) matches.push(matchCohort(cohort, scope))
+  if (when !== undefined) matches.push(compileCondition(when, scope))
   const test = valueTest(rule)
-  if (test === undefined) return undefined
-  return guarded('header' in rule ? matchHeader(rule.header.toLowerCase(), test) : matchCookie(rule.cookie, test))
+  if (header !== undefined) matches.push(test && guarded(matchHeader(header.toLowerCase(), test)))
+  if (cookie !== undefined) matches.push(test && guarded(matchCookie(cookie, test)))
+  return matches
+}
+
+/** Compiles the matchers of a rule into one; `undefined` where it has none, or asks for something this version does not know. */
+export function compileMatch(rule: Rule, scope: ConditionScope): RuleMatch | undefined {
+  // What is not known may be what keeps people out.
+  if (!Object.keys(rule).every((field) => ruleFields.includes(field))) return undefined
+  const matches = matchesOf(rule, scope)
+  const [first, second] = matches
+  if (first === undefined || !matches.every((match) => match !== undefined)) return undefined
+  if (matches.length === 1) return first
+  if (matches.length === 2 && second !== undefined) {
+    return (attributes, unit, context, environment) =>
+      first(attributes, unit, context, environment) && second(attributes, unit, context, environment)
+  }
+  return (attributes, unit, context, environment) => {
+    for (const match of matches) if (!match(attributes, unit, context, environment)) return false
+    return true
+  }
 }

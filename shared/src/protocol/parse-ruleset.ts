@@ -65,6 +65,7 @@ function readVariants(source: JsonRecord, path: string): void {
   })
 }
 
+/** Fields of a later version are let through: deciding leaves out a rule that it does not understand, and counts it. */
 function readRule(value: unknown, path: string): void {
   const source = record(value, path)
   text(source, 'name', path)
@@ -73,14 +74,11 @@ function readRule(value: unknown, path: string): void {
     const split = record(serve, `${path}.serve`)
     for (const key of Object.keys(split)) finite(split, key, `${path}.serve`, 0, 100)
   }
-  for (const matcher of ['header', 'cookie', 'cohort'] as const) {
-    if (own(source, matcher) !== undefined) {
-      text(source, matcher, path)
-      texts(source, 'values', path, 10_000)
-      return
-    }
+  for (const matcher of ['header', 'cookie', 'cohort'] as const) optionalText(source, matcher, path)
+  for (const matcher of ['condition', 'when'] as const) {
+    if (own(source, matcher) !== undefined) record(own(source, matcher), `${path}.${matcher}`)
   }
-  record(own(source, 'when'), `${path}.when`)
+  texts(source, 'values', path, 10_000)
 }
 
 function readRest(source: JsonRecord, path: string): void {

@@ -130,6 +130,35 @@ describe('messages of SDKs', () => {
   })
 })
 
+describe('rules in a ruleset', () => {
+  const parse = (rule: object) => {
+    const rules = [{ name: 'x', serve: 'canary', ...rule }] as never
+    const message = {
+      type: 'ruleset',
+      flushMs: 1000,
+      heartbeatMs: 15_000,
+      ruleset: ruleset(1, { r: { ...rollout, rules } }),
+    }
+    return parseServerMessage(JSON.stringify(message))
+  }
+
+  it.each<[string, object]>([
+    ['of several matchers', { header: 'a', condition: { $vgte: '2' }, cohort: 'b', when: { c: 1 } }],
+    ['of a later version, which deciding leaves out', { moon: 'full' }],
+  ])('are taken: %s', (_name, rule) => {
+    expect(parse(rule)).toMatchObject({ ok: true })
+  })
+
+  it.each<[object, string]>([
+    [{ when: [] }, 'ruleset.rollouts.r.rules[0].when'],
+    [{ header: 'a', condition: 'x' }, 'ruleset.rollouts.r.rules[0].condition'],
+    [{ header: 'a', cohort: 5 }, 'ruleset.rollouts.r.rules[0].cohort'],
+    [{ cookie: 'a', values: [1] }, 'ruleset.rollouts.r.rules[0].values[0]'],
+  ])('of another shape are refused: %j', (rule, path) => {
+    expect(parse(rule)).toMatchObject({ ok: false, error: { path } })
+  })
+})
+
 describe('patches', () => {
   it('of a weight change take some hundred bytes', () => {
     const before = ruleset(12, { 'checkout-v2': rollout, other: rollout })

@@ -13,7 +13,7 @@ export type {
   Thresholds,
   Variant,
 } from './model.ts'
-export { phases } from './model.ts'
+export { phases, ruleFields } from './model.ts'
 export { nearest } from './nearest.ts'
 export { sameJson } from './operators.ts'
 export { validateCohort, validateCohortGraph } from './validate-cohort.ts'

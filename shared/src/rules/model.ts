@@ -18,22 +18,29 @@ export type Phase = (typeof phases)[number]
 /** What a rule serves: one variant, or a fixed split in percent, e.g. `{ canary: 10, stable: 90 }` (sums to 100). */
 export type Serve = string | { readonly [variant: string]: number }
 
-interface RuleBase {
+/** What a rule may look at. A rule has one of them at least; those that it has must all hold. */
+export const ruleMatchers = ['header', 'cookie', 'cohort', 'when'] as const
+/** Every field of a rule. An SDK that meets another one does not know what the rule asks, and leaves the rule out. */
+export const ruleFields: readonly string[] = ['name', 'serve', 'values', 'condition', ...ruleMatchers]
+
+/** A named rule: it serves those for whom all its matchers hold. */
+export interface Rule {
   /** Unique within the rollout; named in decisions. */
   readonly name: string
   readonly serve: Serve
+  /** A request header, in any case. Met by `values`, by `condition`, or, with neither, by being there. Not together with `cookie`. */
+  readonly header?: string
+  /** A cookie, in this case; met like a header. */
+  readonly cookie?: string
+  /** Any of these, exactly: of the header or cookie. */
+  readonly values?: readonly string[]
+  /** Operators on the value of the header or cookie, e.g. `{ "$regex": "^v2" }`. */
+  readonly condition?: Condition
+  /** The user is in this cohort. */
+  readonly cohort?: string
+  /** The user's attributes meet this condition. */
+  readonly when?: Condition
 }
-
-/**
- * A named rule. Exactly one of `header`, `cookie`, `cohort`, `when` says what it looks at. A header or cookie rule matches
- * by `values` (any of, exact), by `condition` (operators on the value, e.g. `{ "$regex": "^v2" }`), or, with neither, by presence.
- * Header names are case-insensitive.
- */
-export type Rule =
-  | (RuleBase & { readonly header: string; readonly values?: readonly string[]; readonly condition?: Condition })
-  | (RuleBase & { readonly cookie: string; readonly values?: readonly string[]; readonly condition?: Condition })
-  | (RuleBase & { readonly cohort: string })
-  | (RuleBase & { readonly when: Condition })
 
 /** A cohort as an SDK needs it: whoever meets the condition or is a member is in. */
 export interface RulesetCohort {

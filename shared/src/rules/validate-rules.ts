@@ -1,4 +1,5 @@
 import type { Issue } from '../base/index.ts'
+import { ruleFields, ruleMatchers } from './model.ts'
 import { nearest } from './nearest.ts'
 import { cohortsInCondition, validateCondition, validateValueTest } from './validate-condition.ts'
 
@@ -8,10 +9,9 @@ export interface RuleScope {
   readonly cohorts: readonly string[] | undefined
 }
 
-const matchers = ['header', 'cookie', 'cohort', 'when'] as const
-const fields = ['name', 'serve', 'values', 'condition', ...matchers]
+type Fields = { readonly [key: string]: unknown }
 
-const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
+const isRecord = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Values that one rule may list; a longer list is a cohort's business. */
@@ -45,69 +45,61 @@ export function validateRules(rules: unknown, scope: RuleScope, path: string): I
   return issues
 }
 
-function ruleIssues(rule: { readonly [key: string]: unknown }, scope: RuleScope, path: string): Issue[] {
+function ruleIssues(rule: Fields, scope: RuleScope, path: string): Issue[] {
   const issues: Issue[] = []
   for (const field of Object.keys(rule)) {
-    if (fields.includes(field)) continue
-    const meant = nearest(field, fields)
+    if (ruleFields.includes(field)) continue
+    const meant = nearest(field, ruleFields)
     issues.push({
       path: `${path}.${field}`,
       message: `is not known${meant === undefined ? '' : `; did you mean ${meant}?`}`,
     })
   }
   if (!isName(rule.name)) issues.push({ path: `${path}.name`, message: 'must be a text of 1 to 128 characters' })
-  const present = matchers.filter((matcher) => rule[matcher] !== undefined)
-  if (present.length !== 1) {
-    issues.push({
-      path,
-      message: `must have exactly one of header, cookie, cohort, when; it has ${present.join(' and ') || 'none'}`,
-    })
-  } else issues.push(...matcherIssues(rule, present[0] as (typeof matchers)[number], scope, path))
+  if (ruleMatchers.every((matcher) => rule[matcher] === undefined)) {
+    issues.push({ path, message: `must have at least one of ${ruleMatchers.join(', ')}` })
+  }
+  issues.push(...requestIssues(rule, path))
+  if (rule.cohort !== undefined) issues.push(...cohortIssues(rule.cohort, scope, `${path}.cohort`))
+  if (rule.when !== undefined) issues.push(...whenIssues(rule.when, scope, `${path}.when`))
   issues.push(...serveIssues(rule.serve, scope, `${path}.serve`))
   return issues
 }
 
-function matcherIssues(
-  rule: { readonly [key: string]: unknown },
-  matcher: (typeof matchers)[number],
-  scope: RuleScope,
-  path: string,
-): Issue[] {
-  if (matcher === 'when' || matcher === 'cohort') {
-    const extra = (['values', 'condition'] as const).filter((field) => rule[field] !== undefined)
-    const misplaced = extra.map((field) => ({
-      path: `${path}.${field}`,
-      message: `goes with header or cookie, not with ${matcher}`,
-    }))
-    return [
-      ...misplaced,
-      ...(matcher === 'when'
-        ? whenIssues(rule.when, scope, `${path}.when`)
-        : cohortIssues(rule.cohort, scope, `${path}.cohort`)),
-    ]
-  }
+/** Faults of what a rule asks of a header or a cookie. */
+function requestIssues(rule: Fields, path: string): Issue[] {
   const issues: Issue[] = []
-  // RFC 9110, section 5.6.2: names of headers and cookies are tokens; another name could never be met.
-  if (!isName(rule[matcher]) || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(rule[matcher])) {
+  if (rule.header !== undefined && rule.cookie !== undefined) {
+    issues.push({ path, message: 'has both header and cookie, and values belong to one; make it two rules' })
+  }
+  if (rule.header === undefined && rule.cookie === undefined) {
+    for (const field of ['values', 'condition'] as const) {
+      if (rule[field] === undefined) continue
+      issues.push({ path: `${path}.${field}`, message: 'goes with header or cookie, and the rule has neither' })
+    }
+    return issues
+  }
+  for (const matcher of ['header', 'cookie'] as const) {
+    const name = rule[matcher]
+    // RFC 9110, section 5.6.2: names of headers and cookies are tokens; another name could never be met.
+    if (name === undefined || (isName(name) && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))) continue
     issues.push({ path: `${path}.${matcher}`, message: `must be the name of a ${matcher}: letters, digits and -_.` })
   }
   if (rule.values !== undefined && rule.condition !== undefined) {
     issues.push({ path, message: 'has both values and condition; keep one' })
   }
-  if (
-    rule.values !== undefined &&
-    !(
-      Array.isArray(rule.values) &&
-      rule.values.length > 0 &&
-      rule.values.length <= valuesLimit &&
-      rule.values.every((value) => typeof value === 'string')
-    )
-  ) {
+  if (rule.values !== undefined && !areValues(rule.values)) {
     issues.push({ path: `${path}.values`, message: `must be a list of 1 to ${valuesLimit} texts` })
   }
   if (rule.condition !== undefined) issues.push(...validateValueTest(rule.condition, `${path}.condition`))
   return issues
 }
+
+const areValues = (values: unknown): boolean =>
+  Array.isArray(values) &&
+  values.length > 0 &&
+  values.length <= valuesLimit &&
+  values.every((value) => typeof value === 'string')
 
 function whenIssues(when: unknown, scope: RuleScope, path: string): Issue[] {
   const issues = validateCondition(when, path)

@@ -143,13 +143,13 @@ describe('rules', () => {
       'no matcher',
       { name: 'x', serve: 'canary' },
       'rules[0]',
-      'must have exactly one of header, cookie, cohort, when; it has none',
+      'must have at least one of header, cookie, cohort, when',
     ],
     [
-      'two matchers',
-      { name: 'x', header: 'a', cohort: 'beta', serve: 'canary' },
+      'header and cookie',
+      { name: 'x', header: 'a', cookie: 'b', serve: 'canary' },
       'rules[0]',
-      'must have exactly one of header, cookie, cohort, when; it has header and cohort',
+      'has both header and cookie, and values belong to one; make it two rules',
     ],
     [
       'an unknown variant',
@@ -179,7 +179,7 @@ describe('rules', () => {
       'values on a condition',
       { name: 'x', when: { a: 1 }, values: ['1'], serve: 'canary' },
       'rules[0].values',
-      'goes with header or cookie, not with when',
+      'goes with header or cookie, and the rule has neither',
     ],
   ])('with %s are refused', (_name, rule, path, message) => {
     expect(validateRules([rule], scope, 'rules')).toEqual([{ path, message }])
