@@ -120,6 +120,30 @@ describe('a rule with several matchers', () => {
   })
 })
 
+describe('a rule for a time of day', () => {
+  const rules: readonly Rule[] = [{ name: 'night', time: { zone: 'UTC', from: '22:00', to: '06:00' }, serve: 'canary' }]
+  const compiled = compileRuleset(ruleset({ r: rollout({ rules }) }))
+  const at = (iso: string) => ({ now: () => Date.parse(iso) })
+
+  it('asks the clock of the place the decision is made in', () => {
+    expect(decide(compiled, 'r', 'u', {}, undefined, at('2026-03-06T23:00Z')).reason).toBe('rule')
+    expect(decide(compiled, 'r', 'u', {}, undefined, at('2026-03-06T12:00Z')).reason).toBe('split')
+  })
+
+  it('does not match where there is no clock, or one out of order', () => {
+    const broken = () => {
+      throw new Error('no')
+    }
+    for (const environment of [undefined, {}, { now: () => Number.NaN }, { now: () => 1e18 }, { now: broken }])
+      expect(decide(compiled, 'r', 'u', {}, undefined, environment).reason).toBe('split')
+  })
+
+  it('is left out and counted in a zone that is not known here', () => {
+    const unknown = [{ name: 'x', time: { zone: 'Mars/Olympus', from: '22:00' }, serve: 'canary' }]
+    expect(compileRuleset(ruleset({ r: rollout({ rules: unknown }) })).unknownOperators).toBe(1)
+  })
+})
+
 describe('a split inside a rule', () => {
   it('is independent of the main split and of other rules', () => {
     const fixed = (name: string): Rule => ({ name, when: {}, serve: { canary: 50, stable: 50 } })

@@ -2,10 +2,12 @@ import {
   type Attributes,
   type ConditionScope,
   compileCondition,
+  compileTimeWindow,
   compileValueTest,
   isMember,
   type Rule,
   ruleFields,
+  type TimeWindow,
 } from '../rules/index.ts'
 import type { DecideContext, HeadersLike } from './decision.ts'
 import type { DecideEnvironment } from './environment.ts'
@@ -65,7 +67,7 @@ function matchCookie(name: string, test: ValueTest): RuleMatch {
   }
 }
 
-/** Headers and cookies that throw when they are read do not match. */
+/** Headers and cookies that throw when they are read do not match, nor does a clock. */
 const guarded =
   (match: RuleMatch): RuleMatch =>
   (attributes, unit, context, environment) => {
@@ -81,12 +83,25 @@ function matchCohort(key: string, scope: ConditionScope): RuleMatch {
   return cohort === undefined ? () => false : (attributes, unit) => isMember(cohort, unit, attributes)
 }
 
+/** Where the time is not known it is no time of day. */
+function matchTime(window: TimeWindow): RuleMatch | undefined {
+  const holds = compileTimeWindow(window)
+  return (
+    holds &&
+    guarded((_attributes, _unit, _context, environment) => {
+      const now = environment?.now
+      return now !== undefined && holds(now())
+    })
+  )
+}
+
 /** The matchers of a rule, the cheapest first; `undefined` in place of one that is not understood. */
 function matchesOf(rule: Rule, scope: ConditionScope): readonly (RuleMatch | undefined)[] {
   const matches: (RuleMatch | undefined)[] = []
-  const { header, cookie, cohort, when } = rule
+  const { header, cookie, cohort, when, time } = rule
   if (cohort !== undefined) matches.push(matchCohort(cohort, scope))
   if (when !== undefined) matches.push(compileCondition(when, scope))
+  if (time !== undefined) matches.push(matchTime(time))
   const test = valueTest(rule)
   if (header !== undefined) matches.push(test && guarded(matchHeader(header.toLowerCase(), test)))
   if (cookie !== undefined) matches.push(test && guarded(matchCookie(cookie, test)))

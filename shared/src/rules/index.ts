@@ -11,11 +11,13 @@ export type {
   RulesetRollout,
   Serve,
   Thresholds,
+  TimeWindow,
   Variant,
 } from './model.ts'
 export { phases, ruleFields } from './model.ts'
 export { nearest } from './nearest.ts'
 export { sameJson } from './operators.ts'
+export { compileTimeWindow } from './time-window.ts'
 export { validateCohort, validateCohortGraph } from './validate-cohort.ts'
 export { cohortsInCondition, conditionLimits, validateCondition, validateValueTest } from './validate-condition.ts'
 export { type RuleScope, validateRules } from './validate-rules.ts'

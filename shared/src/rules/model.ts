@@ -18,8 +18,23 @@ export type Phase = (typeof phases)[number]
 /** What a rule serves: one variant, or a fixed split in percent, e.g. `{ canary: 10, stable: 90 }` (sums to 100). */
 export type Serve = string | { readonly [variant: string]: number }
 
+export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
+export type Weekday = (typeof weekdays)[number]
+
+/** Hours of the clock on the wall of a time zone. One at least of `days`, `from` and `to` is given. */
+export interface TimeWindow {
+  /** IANA name, e.g. `Europe/Amsterdam`. */
+  readonly zone: string
+  /** Every day when absent. Of a window over midnight: the days on which it begins. */
+  readonly days?: readonly Weekday[]
+  /** `HH:MM`, from 00:00 when absent. */
+  readonly from?: string
+  /** `HH:MM`, the first minute outside; midnight when absent. Before `from`: of the next day, as in 22:00 to 06:00. */
+  readonly to?: string
+}
+
 /** What a rule may look at. A rule has one of them at least; those that it has must all hold. */
-export const ruleMatchers = ['header', 'cookie', 'cohort', 'when'] as const
+export const ruleMatchers = ['header', 'cookie', 'cohort', 'when', 'time'] as const
 /** Every field of a rule. An SDK that meets another one does not know what the rule asks, and leaves the rule out. */
 export const ruleFields: readonly string[] = ['name', 'serve', 'values', 'condition', ...ruleMatchers]
 
@@ -40,6 +55,8 @@ export interface Rule {
   readonly cohort?: string
   /** The user's attributes meet this condition. */
   readonly when?: Condition
+  /** It is this time of day, of the week, in a zone. */
+  readonly time?: TimeWindow
 }
 
 /** A cohort as an SDK needs it: whoever meets the condition or is a member is in. */

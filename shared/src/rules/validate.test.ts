@@ -143,7 +143,7 @@ describe('rules', () => {
       'no matcher',
       { name: 'x', serve: 'canary' },
       'rules[0]',
-      'must have at least one of header, cookie, cohort, when',
+      'must have at least one of header, cookie, cohort, when, time',
     ],
     [
       'header and cookie',
