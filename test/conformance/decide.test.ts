@@ -40,11 +40,11 @@ describe('decide', () => {
   })
 
   it('serves stable when the SDK says so, after the phase and before everything else', () => {
-    expect(decide(compiled, 'ruled', 'user-7', undefined, 'breaker')).toMatchObject({
+    expect(decide(compiled, 'ruled', 'user-7', undefined, { forced: () => 'breaker' })).toMatchObject({
       variant: 'stable',
       reason: 'breaker',
     })
-    expect(decide(compiled, 'succeeded', 'user-7', undefined, 'deadman')).toMatchObject({
+    expect(decide(compiled, 'succeeded', 'user-7', undefined, { forced: () => 'deadman' })).toMatchObject({
       variant: 'canary',
       reason: 'phase',
     })

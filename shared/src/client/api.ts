@@ -108,6 +108,11 @@ export interface Client<R extends RolloutTypes<R> = AnyRollouts, D extends Rollo
   ready(options?: { readonly timeoutMs?: number }): Promise<boolean>
   /** `stable`, `canary` or another arm of the rollout that is named by its key or in options. */
   variant<K extends RolloutKey<R> = D>(user: User | undefined, ...which: Which<DecideOptions<K>, K, D>): VariantOf<R, K>
+  /**
+   * The variant of every rollout, by key: for a page that is rendered with all of them, or for logs. Nobody counts as exposed by it; call
+   * `variant` where the code takes one path or the other.
+   */
+  variants(user: User | undefined, options?: DecideContext): { readonly [K in RolloutKey<R>]?: VariantOf<R, K> }
   decide<K extends RolloutKey<R> = D>(user: User | undefined, ...which: Which<DecideOptions<K>, K, D>): DecisionOf<R, K>
   /**
    * Runs the path of the user's variant, times it and reports it. Its result or its error is the caller's. A variant without a path gets

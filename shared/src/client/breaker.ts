@@ -29,6 +29,8 @@ const empty = (): { n1: number; x1: number; n0: number; x0: number } => ({ n1: 0
 /** One breaker per rollout: opens where this process alone sees the canary fail far beyond its own stable traffic. */
 export interface Breakers {
   record(decision: Decision, ok: boolean, now: number): void
+  /** How many are open. */
+  readonly open: number
   isOpen(rollout: string, epoch: number): boolean
   /** Rollouts that are running, with their epochs; the breakers of all others close. True when one closed. */
   retain(epochs: ReadonlyMap<string, number>): boolean
@@ -37,7 +39,8 @@ export interface Breakers {
 
 export function createBreakers(onOpen: (rollout: string) => void): Breakers {
   const watches = new Map<string, Watch>()
-  let openCount = 0
+  // A plain field and no getter: it is read at each decision.
+  const state = { open: 0 }
 
   function closeTick(rollout: string, watch: Watch): void {
     const { n1, x1, n0, x0 } = watch.tick
@@ -50,7 +53,7 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
     watch.tick = empty()
     if (!watch.open && trips(watch)) {
       watch.open = true
-      openCount++
+      state.open++
       onOpen(rollout)
     }
   }
@@ -59,7 +62,7 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
   function watchOf(decision: Decision, now: number): Watch | undefined {
     const known = watches.get(decision.rollout)
     if (known !== undefined && known.epoch >= decision.epoch) return known.epoch === decision.epoch ? known : undefined
-    if (known?.open) openCount--
+    if (known?.open) state.open--
     const begun: Watch = {
       epoch: decision.epoch,
       logs: oddsRatios.map(() => 0),
@@ -74,9 +77,9 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
     return begun
   }
 
-  return {
-    record(decision, ok, now) {
-      if (decision.reason !== 'split' || decision.unit === undefined) return
+  return Object.assign(state, {
+    record(decision: Decision, ok: boolean, now: number) {
+      if (decision.reason !== 'split') return
       const watch = watchOf(decision, now)
       if (watch === undefined) return
       if (now - watch.tickStart >= tickMs) {
@@ -86,19 +89,20 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
       const canary = decision.variant !== 'stable'
       count(watch.tick, canary, ok)
       count(watch.total, canary, ok)
-      if (!ok && canary && watch.failedUnits.size < leastUnits) watch.failedUnits.add(decision.unit)
+      if (!ok && canary && watch.failedUnits.size < leastUnits)
+        watch.failedUnits.add(decision.unit ?? `request ${watch.total.x1}`)
     },
-    isOpen: (rollout, epoch) => {
-      if (openCount === 0) return false
+    isOpen: (rollout: string, epoch: number) => {
+      if (state.open === 0) return false
       const watch = watches.get(rollout)
       return watch?.open === true && watch.epoch === epoch
     },
-    retain(epochs) {
+    retain(epochs: ReadonlyMap<string, number>) {
       let closed = false
       for (const [rollout, watch] of watches) {
         if (epochs.get(rollout) === watch.epoch) continue
         if (watch.open) {
-          openCount--
+          state.open--
           closed = true
         }
         watches.delete(rollout)
@@ -118,7 +122,7 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
       }
       return open
     },
-  }
+  })
 }
 
 function count(tally: Watch['tick'], canary: boolean, ok: boolean): void {

@@ -1,11 +1,11 @@
-import { type CompiledRollout, type Decision, decide, type User } from '../decide/index.ts'
-import { unitHash } from '../hash/index.ts'
 import { protocolVersion, type ServerMessage } from '../protocol/index.ts'
-import type { Client, ClientOptions, ClientStatus, DecideOptions } from './api.ts'
+import type { Client, ClientOptions, ClientStatus } from './api.ts'
 import { createBreakers } from './breaker.ts'
+import { createDecider } from './decider.ts'
 import { createEventQueue } from './event-queue.ts'
 import { createExposureLog } from './exposure-log.ts'
 import { createHttpFallback } from './http-fallback.ts'
+import { createIdentity } from './identity.ts'
 import { createLink, type Link } from './link.ts'
 import { createListeners } from './listeners.ts'
 import { createOutcomeAggregator } from './outcome-aggregator.ts'
@@ -33,7 +33,9 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     listeners.emit('error', () => ({ code, message })),
   )
   const outcomes = createOutcomeAggregator()
-  const exposures = createExposureLog(options.maxRememberedUnits ?? 100_000)
+  const maxRemembered = options.maxRememberedUnits ?? 100_000
+  const exposures = createExposureLog(maxRemembered)
+  const identity = createIdentity(maxRemembered)
   const events = createEventQueue(options.maxPendingEvents ?? 10_000)
   const breakers = createBreakers((rollout) => {
     reporter.breakersChanged()
@@ -48,6 +50,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     clock,
     events,
     ruleset: () => rulesets.compiled?.ruleset,
+    settled: identity.settled,
     invalid(message) {
       reporter.countInvalid()
       trouble.tell('invalid-event', message)
@@ -73,6 +76,17 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   })
   let lastContact: number | undefined
   let closed = false
+  const decider = createDecider({
+    rulesets,
+    exposures,
+    identity,
+    breakers,
+    random,
+    clock,
+    defaultRollout: options.rollout ?? '',
+    silentMs: () => clock.monotonic() - (lastContact ?? created),
+    trouble: trouble.tell,
+  })
 
   const headers = {
     authorization: `Bearer ${options.key}`,
@@ -170,34 +184,6 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     if (rulesets.source === 'server' && !closed) keeper.saveLater()
   }
 
-  function sampled(rollout: CompiledRollout | undefined, hash: string): boolean {
-    const share = rollout?.source.unitSample
-    return share === undefined || Number.parseInt(hash.slice(0, 8), 16) < share * 4_294_967_296
-  }
-
-  function decideFor(user: User | undefined, which: string | DecideOptions | undefined): Decision {
-    const callOptions = typeof which === 'string' ? undefined : which
-    const key = typeof which === 'string' ? which : (which?.rollout ?? options.rollout ?? '')
-    const { compiled } = rulesets
-    const rollout = compiled?.rollout(key)
-    const decision = decide(compiled, key, user, callOptions, forcedStable(key, rollout))
-    if (compiled !== undefined && rollout?.deciding === true && decision.unit !== undefined) {
-      const { unitSalt } = compiled.ruleset
-      if (rollout.source.unitSample === undefined || sampled(rollout, unitHash(unitSalt, decision.unit))) {
-        exposures.add(decision, (unit) => unitHash(unitSalt, unit))
-      }
-    }
-    return decision
-  }
-
-  function forcedStable(key: string, rollout: CompiledRollout | undefined): 'breaker' | 'deadman' | undefined {
-    if (rollout === undefined || !rollout.deciding) return undefined
-    if (rollout.source.breaker !== false && breakers.isOpen(key, rollout.source.epoch)) return 'breaker'
-    const { deadmanMs } = rollout.source
-    if (deadmanMs !== undefined && clock.monotonic() - (lastContact ?? created) >= deadmanMs) return 'deadman'
-    return undefined
-  }
-
   function status(): ClientStatus {
     return {
       connected: link?.online === true || fallback.online,
@@ -227,13 +213,6 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     }
   }
 
-  function decideSafely(user: User | undefined, which?: string | DecideOptions): Decision {
-    return safely(
-      () => decideFor(user, which),
-      () => decide(undefined, options.rollout ?? '', undefined),
-    )
-  }
-
   if (options.bootstrap !== undefined) {
     const bootstrap = safely(
       () => decodeStored(encodeStored(options.bootstrap as never)),
@@ -250,12 +229,13 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   return {
     ready: ({ timeoutMs = 5000 } = {}) =>
       rulesets.compiled === undefined ? readiness.wait(timeoutMs) : Promise.resolve(true),
-    variant: (user, which) => decideSafely(user, which).variant,
-    decide: decideSafely,
+    variant: decider.variant,
+    variants: decider.variants,
+    decide: decider.decide,
     run: (user, paths, which) =>
       runPaths(
         {
-          decide: decideSafely,
+          decide: decider.decide,
           outcome: (decision, outcome) =>
             safely(
               () => record(decision, outcome),

@@ -1,6 +1,8 @@
-import type { Decision } from '../decide/index.ts'
+import type { CompiledRollout, Decision, Resolution } from '../decide/index.ts'
+import { print, unitHash, unitPrint } from '../hash/index.ts'
 import type { ExposureCell } from '../protocol/index.ts'
 import { stratumOf } from './outcome-aggregator.ts'
+import { createSeenUnits } from './seen-units.ts'
 
 /** Exposures that may wait for delivery; beyond it new ones are not remembered, so that a later decision tells them again. */
 const maxPending = 100_000
@@ -12,8 +14,12 @@ interface Pending {
 
 /** Remembers whom this instance has told of, so that a unit's exposure is sent once per rollout and epoch. */
 export interface ExposureLog {
-  /** `hash` is called only for a unit that is new. */
-  add(decision: Decision, hash: (unit: string) => string): void
+  /** Whether what `resolve` has just come to is an exposure not noted before; it counts as noted from here on. Costs one look-up. */
+  isNew(rollout: CompiledRollout, out: Resolution): boolean
+  /** Tells of a new one. */
+  add(decision: Decision, unitSalt: string, unitSample: number | undefined): void
+  /** Whether the unit was exposed to this rollout in its present epoch, as far as is remembered. */
+  has(rollout: CompiledRollout, unit: string): boolean
   /** Takes out at most `limit` units. */
   take(limit: number): ExposureCell[]
   readonly pending: number
@@ -21,52 +27,47 @@ export interface ExposureLog {
 }
 
 export function createExposureLog(maxRemembered: number): ExposureLog {
-  const seen = new Map<string, { epoch: number; units: Set<string> }>()
+  const seen = createSeenUnits(maxRemembered)
   const waiting = new Map<string, Pending>()
-  let remembered = 0
   let pending = 0
   let dropped = 0
 
-  /** True when the unit was not seen under this epoch before. */
-  function remember(decision: Decision, unit: string): boolean {
-    let known = seen.get(decision.rollout)
-    if (known === undefined || known.epoch !== decision.epoch) {
-      remembered -= known?.units.size ?? 0
-      known = { epoch: decision.epoch, units: new Set() }
-      seen.set(decision.rollout, known)
-    }
-    if (known.units.has(unit)) return false
-    if (pending >= maxPending) {
-      dropped++
-      return false
-    }
-    if (remembered >= maxRemembered) {
-      // Full: forget all and tell again. The server counts each unit once.
-      for (const entry of seen.values()) entry.units.clear()
-      remembered = 0
-    }
-    known.units.add(unit)
-    remembered++
-    return true
-  }
-
   return {
-    add(decision, hash) {
-      const { unit } = decision
-      if (unit === undefined || !remember(decision, unit)) return
+    isNew(rollout, { cause, unit }) {
+      if (!cause.exposed || unit === undefined) return false
+      // A decision by split has just made the print.
+      if (cause.reason !== 'split') unitPrint(rollout.salt, unit)
+      const first = print[0] as number
+      // The stamp tells apart rollouts that have a salt in common, and epochs.
+      const second = (print[1] as number) ^ rollout.stamp
+      if (seen.has(first, second)) return false
+      if (pending >= maxPending) {
+        dropped++
+        return false
+      }
+      seen.add(first, second)
+      return true
+    },
+    add(decision, unitSalt, unitSample) {
+      if (decision.unit === undefined) return
+      const unit = unitHash(unitSalt, decision.unit)
+      if (!sampled(unitSample, unit)) return
+      const { rollout, epoch, variant, reason, slice } = decision
       const stratum = stratumOf(decision)
-      const { slice } = decision
       const common = slice === undefined ? '' : JSON.stringify(slice)
-      const key = `${decision.rollout} ${decision.epoch} ${decision.variant} ${stratum} ${decision.reason} ${common}`
-      let entry = waiting.get(key)
+      const cell = `${rollout} ${epoch} ${variant} ${stratum} ${reason} ${common}`
+      let entry = waiting.get(cell)
       if (entry === undefined) {
-        const { rollout, epoch, variant, reason } = decision
         const head = { rollout, epoch, variant, stratum, reason, ...(slice === undefined ? {} : { slice }) }
         entry = { head, units: [] }
-        waiting.set(key, entry)
+        waiting.set(cell, entry)
       }
-      entry.units.push(hash(unit))
+      entry.units.push(unit)
       pending++
+    },
+    has(rollout, unit) {
+      unitPrint(rollout.salt, unit)
+      return seen.has(print[0] as number, (print[1] as number) ^ rollout.stamp)
     },
     take(limit) {
       const cells: ExposureCell[] = []
@@ -90,4 +91,9 @@ export function createExposureLog(maxRemembered: number): ExposureLog {
       return count
     },
   }
+}
+
+/** Whether a unit is in the share of units that is reported. */
+function sampled(share: number | undefined, hash: string): boolean {
+  return share === undefined || Number.parseInt(hash.slice(0, 8), 16) < share * 4_294_967_296
 }

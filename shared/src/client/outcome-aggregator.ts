@@ -45,7 +45,7 @@ export interface OutcomeAggregator {
 }
 
 /** Which comparison an outcome or exposure belongs to. */
-export function stratumOf(decision: Decision): string {
+export function stratumOf(decision: Pick<Decision, 'reason' | 'rule' | 'randomised'>): string {
   if (!decision.randomised) return 'forced'
   return decision.reason === 'split' ? 'split' : `rule:${decision.rule ?? ''}`
 }
@@ -94,15 +94,14 @@ export function createOutcomeAggregator(): OutcomeAggregator {
     return cell
   }
 
-  function bucketOfUnit(decision: Decision, salt: string): number {
-    if (decision.unit === undefined) return 0
-    let known = salts.get(decision.rollout)
+  function bucketOfUnit(rollout: string, unit: string, salt: string): number {
+    let known = salts.get(rollout)
     if (known === undefined || known.salt !== salt) {
       if (salts.size >= 10_000) salts.clear()
       known = { salt, prepared: prepareSalt(salt, hashSeeds.user) }
-      salts.set(decision.rollout, known)
+      salts.set(rollout, known)
     }
-    return userBucket(known.prepared, decision.unit)
+    return userBucket(known.prepared, unit)
   }
 
   return {
@@ -110,7 +109,10 @@ export function createOutcomeAggregator(): OutcomeAggregator {
       const thresholds = rollout?.source.thresholds ?? { version: 0, ms: [] }
       const stratum = stratumOf(decision)
       const cell = find(decision, stratum, thresholds.version) ?? make(decision, stratum, thresholds)
-      const bucket = bucketOfUnit(decision, rollout?.source.salt ?? '')
+      const { unit } = decision
+      // Without a unit, as in a rollout that deals out requests, each outcome stands for itself: the buckets take turns.
+      const bucket =
+        unit === undefined ? cell.outcomes % buckets : bucketOfUnit(decision.rollout, unit, rollout?.source.salt ?? '')
       cell.outcomes++
       addRow(cell.table, bucket * (cell.columns - 1), cell.limits, outcome)
       if (outcome.latencyMs !== undefined) cell.latency.add(outcome.latencyMs)

@@ -6,7 +6,15 @@ import type { Breakers } from './breaker.ts'
 import type { OutcomeAggregator } from './outcome-aggregator.ts'
 
 /** Decisions that say nothing about a variant: their outcomes are not evidence. */
-const noEvidence: ReadonlySet<string> = new Set(['not-ready', 'unknown-rollout', 'phase', 'no-unit'])
+const noEvidence: ReadonlySet<string> = new Set([
+  'not-ready',
+  'unknown-rollout',
+  'phase',
+  'no-unit',
+  'holdback',
+  'prerequisite',
+  'layer',
+])
 
 export interface RecorderParts {
   readonly clock: Clock

@@ -19,35 +19,31 @@ export interface RulesetHolder {
 }
 
 export function createRulesetHolder(changed: (rollouts: readonly string[]) => void): RulesetHolder {
-  let compiled: CompiledRuleset | undefined
-  let source: Source = 'none'
+  // Plain fields and no getters: `compiled` is read at each decision.
+  const held: { compiled: CompiledRuleset | undefined; source: Source } = { compiled: undefined, source: 'none' }
 
   function replace(ruleset: Ruleset, from: Source): void {
-    const before = compiled
-    compiled = compileRuleset(ruleset, before)
-    source = from
+    const before = held.compiled
+    held.compiled = compileRuleset(ruleset, before)
+    held.source = from
     const keys = new Set([...Object.keys(before?.ruleset.rollouts ?? {}), ...Object.keys(ruleset.rollouts)])
     changed([...keys].filter((key) => before?.ruleset.rollouts[key] !== ruleset.rollouts[key]))
   }
 
-  return {
-    get compiled() {
-      return compiled
-    },
-    get source() {
-      return source
-    },
-    take(ruleset, from) {
+  return Object.assign(held, {
+    take(ruleset: Ruleset, from: Source) {
+      const { compiled, source } = held
       if (from !== 'server' && compiled !== undefined && (source === 'server' || compiled.version >= ruleset.version))
         return false
       replace(ruleset, from)
       return true
     },
-    patch(patch) {
+    patch(patch: PatchMessage) {
+      const { compiled } = held
       if (compiled === undefined) return false
       if (patch.version === compiled.version && patch.from === patch.version) {
         // Nothing changed; the server confirms what this SDK holds.
-        source = 'server'
+        held.source = 'server'
         return true
       }
       const next = applyPatch(compiled.ruleset, patch)
@@ -55,7 +51,7 @@ export function createRulesetHolder(changed: (rollouts: readonly string[]) => vo
       replace(next, 'server')
       return true
     },
-  }
+  })
 }
 
 /** A stored ruleset is kept as the message it came in, so that it is checked by the same code when it is read. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock/index.ts'
-import type { User } from '../decide/index.ts'
+import { asUnit, type User } from '../decide/index.ts'
 import { unitHash } from '../hash/index.ts'
 import { compilePath, type Ruleset } from '../rules/index.ts'
 import type { TrackOptions } from './api.ts'
@@ -12,6 +12,8 @@ export interface TrackerParts {
   readonly clock: Clock
   readonly events: EventQueue
   readonly ruleset: () => Ruleset | undefined
+  /** The unit that a user's id goes on under. */
+  readonly settled: (id: string) => string
   readonly invalid: (message: string) => void
 }
 
@@ -23,11 +25,11 @@ export interface Tracker {
   waiting(): number
 }
 
-export function createTracker({ clock, events, ruleset, invalid }: TrackerParts): Tracker {
+export function createTracker({ clock, events, ruleset, settled, invalid }: TrackerParts): Tracker {
   const early: { unit: string; event: string; value: number | undefined; id: string | undefined; at: number }[] = []
   return {
     track(user, event, options) {
-      const unit = unitOf(user, options?.unit)
+      const unit = unitOf(user, options?.unit, settled)
       const { value, id } = options ?? {}
       if (unit === undefined || !isName(event) || !isValue(value) || !(id === undefined || isName(id))) {
         invalid(
@@ -60,13 +62,14 @@ function isCounted(ruleset: Ruleset, event: string): boolean {
 }
 
 /** As `decide` has it: the id, or the named attribute, or the anonymous id in place of a missing one. */
-function unitOf(user: User | undefined, attribute: string | undefined): string | undefined {
-  if (typeof user === 'string') return user === '' || attribute !== undefined ? undefined : user
+function unitOf(
+  user: User | undefined,
+  attribute: string | undefined,
+  settled: (id: string) => string,
+): string | undefined {
+  if (typeof user === 'string') return user === '' || attribute !== undefined ? undefined : settled(user)
   if (typeof user !== 'object' || user === null) return undefined
-  return asUnit(attribute === undefined ? user.id : compilePath(attribute)(user)) ?? asUnit(user.anonymousId)
-}
-
-function asUnit(value: unknown): string | undefined {
-  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined
-  return typeof value === 'string' && value !== '' ? value : undefined
+  const unit = asUnit(attribute === undefined ? user.id : compilePath(attribute)(user))
+  if (unit === undefined) return asUnit(user.anonymousId)
+  return attribute === undefined || attribute === 'id' ? settled(unit) : unit
 }

@@ -1,5 +1,4 @@
-import type { JsonValue } from '../base/index.ts'
-import { bucketCount, hashSeeds, prepareSalt, type SaltedHash } from '../hash/index.ts'
+import { hashesBelow, hashSeeds, murmur3, prepareSalt, type SaltedHash } from '../hash/index.ts'
 import {
   type Attributes,
   type Cohort,
@@ -14,26 +13,29 @@ import {
   sameUses,
 } from '../rules/index.ts'
 import type { Reason } from './decision.ts'
+import { compileEligibility, type Eligibility } from './eligibility.ts'
 import { compileMatch, type RuleMatch } from './match-rule.ts'
-
-/** What a decision says of a variant. */
-export interface Arm {
-  readonly name: string
-  readonly payload: JsonValue | undefined
-}
-
-/** Shares of one draw: `arms[i]` for buckets below `bounds[i]` (and not below the one before). */
-export interface Split {
-  readonly salt: SaltedHash
-  readonly arms: readonly Arm[]
-  readonly bounds: readonly number[]
-}
+import type { Cause } from './resolve.ts'
+import { simpleTexts, soleCohort } from './simple-rule.ts'
+import { type Arm, type Split, splitByShares } from './split.ts'
+import { compileUnit, type UnitReader } from './unit.ts'
 
 export interface CompiledRule {
-  readonly name: string
-  readonly reason: Reason
+  /** Where the rule asks no more than that one attribute be one of a few texts. */
+  readonly attribute: string | undefined
+  /** The one text, where there is one; otherwise they are in `texts`. */
+  readonly text: string | undefined
+  readonly texts: readonly string[] | undefined
+  /** Where the rule asks for one cohort and nothing else. */
+  readonly cohort: Cohort | undefined
   readonly match: RuleMatch
-  readonly serve: Arm | Split
+  /** What it serves: an arm, or else a fixed split. */
+  readonly arm: Arm | undefined
+  readonly split: Split | undefined
+  readonly cause: Cause
+  /** Where it would split somebody who has no unit. */
+  readonly unitless: Cause
+  readonly name: string
 }
 
 /** Reads the value of a slice from the attributes of a user. */
@@ -42,33 +44,39 @@ export interface SliceReader {
   readonly read: (attributes: Attributes) => unknown
 }
 
-/** A rollout made ready for deciding. */
+/** A rollout made ready for deciding. What each decision looks at comes first, so that it lies together in memory. */
 export interface CompiledRollout {
-  readonly key: string
-  readonly source: RulesetRollout
-  readonly stage: string | undefined
-  readonly epoch: number
   /** True in phases in which people are being decided on. */
   readonly deciding: boolean
-  /** What everybody gets in the other phases. */
-  readonly fixed: Arm
-  readonly rules: readonly CompiledRule[]
-  /** Rules left out because this version does not understand them. */
-  readonly unknown: number
-  readonly cohorts: readonly Cohort[]
+  /** Where to find the unit, in order, where it is not just the id. */
+  readonly units: readonly UnitReader[] | undefined
+  /** Who may take part at all; undefined where everybody may. */
+  readonly eligibility: Eligibility | undefined
+  readonly overrides: ReadonlyMap<string, Arm> | undefined
   /** Whether anything but an override can decide before the split. */
   readonly ruled: boolean
-  readonly overrides: ReadonlyMap<string, Arm> | undefined
-  /** Reads the unit from the attributes, where it is not the id. */
-  readonly unit: ((attributes: Attributes) => unknown) | undefined
-  readonly slices: readonly SliceReader[] | undefined
+  readonly rules: readonly CompiledRule[]
+  readonly cohorts: readonly Cohort[]
+  /** Each request is dealt out by itself. */
+  readonly byRequest: boolean
   readonly salt: SaltedHash
-  /** Buckets below this get the canary. */
-  readonly bound: number
+  /** Hashes below this get the canary. */
+  readonly limit: number
   readonly stable: Arm
   readonly canary: Arm
   /** The arm of those who get the canary, when there are several. */
   readonly split: Split | undefined
+  /** Stands for the rollout and its epoch where exposures are remembered. */
+  readonly stamp: number
+  /** What everybody gets in the phases in which nobody is decided on. */
+  readonly fixed: Arm
+  readonly key: string
+  readonly source: RulesetRollout
+  readonly stage: string | undefined
+  readonly epoch: number
+  readonly slices: readonly SliceReader[] | undefined
+  /** Rules left out because this version does not understand them. */
+  readonly unknown: number
   /** The cohorts it refers to, as they were when it was compiled. */
   readonly uses: ReadonlyMap<string, Cohort | undefined>
 }
@@ -79,19 +87,11 @@ export interface CompiledRuleset {
   readonly ruleset: Ruleset
   /** Rules and cohorts left out because of an operator this version does not know. */
   readonly unknownOperators: number
+  readonly rollouts: ReadonlyMap<string, CompiledRollout>
+  /** Whether any rollout asks for contact with the server. */
+  readonly deadman: boolean
   rollout(key: string): CompiledRollout | undefined
   readonly cohorts: CohortIndex
-}
-
-function splitOf(salt: SaltedHash, shares: readonly (readonly [Arm, number])[]): Split {
-  const total = shares.reduce((sum, [, share]) => sum + share, 0)
-  let sum = 0
-  const bounds = shares.map(([, share]) => {
-    sum += share
-    // Shares that add up to nothing leave everybody to the last.
-    return total > 0 ? Math.round((sum / total) * bucketCount) : 0
-  })
-  return { salt, arms: shares.map(([arm]) => arm), bounds }
 }
 
 /** The arms of a rollout by name; a name that is none of them is served as it is, without a payload. */
@@ -113,16 +113,28 @@ function compileRule(
   const reason: Reason =
     'header' in rule ? 'header' : 'cookie' in rule ? 'cookie' : 'cohort' in rule ? 'cohort' : 'rule'
   const { serve, name } = rule
-  if (typeof serve === 'string') return { name, reason, match, serve: arm(serve) }
-  // The rule's name in the salt makes its split independent of the main one and of other rules'.
-  const shares = Object.entries(serve).map(([variant, share]) => [arm(variant), share] as const)
-  if (shares.length === 0) return undefined
-  return { name, reason, match, serve: splitOf(prepareSalt(`${salt}/${key}/${name}/`), shares) }
+  const fixed = typeof serve === 'string'
+  const shares = fixed ? [] : Object.entries(serve).map(([variant, share]) => [arm(variant), share] as const)
+  if (!fixed && shares.length === 0) return undefined
+  const simple = simpleTexts(rule)
+  return {
+    attribute: simple?.attribute,
+    text: simple?.texts.length === 1 ? simple.texts[0] : undefined,
+    texts: simple?.texts.length === 1 ? undefined : simple?.texts,
+    cohort: soleCohort(rule, scope),
+    match,
+    arm: fixed ? arm(serve) : undefined,
+    // The rule's name in the salt makes its split independent of the main one and of other rules'.
+    split: fixed ? undefined : splitByShares(prepareSalt(`${salt}/${key}/${name}/`), shares),
+    cause: { reason, rule: name, randomised: !fixed, exposed: true },
+    unitless: { reason: 'no-unit', rule: name, randomised: false, exposed: false },
+    name,
+  }
 }
 
 const decidingPhases: ReadonlySet<string> = new Set(['running', 'paused', 'awaiting-approval'])
 
-function compileRollout(key: string, source: RulesetRollout, index: CohortIndex): CompiledRollout {
+function compileRollout(key: string, source: RulesetRollout, ruleset: Ruleset, index: CohortIndex): CompiledRollout {
   const { scope, uses } = recordUses(index.cohort)
   const arm = armsOf(source)
   const all = source.rules ?? []
@@ -133,30 +145,33 @@ function compileRollout(key: string, source: RulesetRollout, index: CohortIndex)
   const stable = arm('stable')
   const { overrides } = source
   return {
-    key,
-    source,
-    stage: source.stage,
-    epoch: source.epoch,
     deciding: decidingPhases.has(source.phase),
-    fixed: source.phase !== 'succeeded' ? stable : source.winner === undefined ? canary : arm(source.winner),
-    rules,
-    unknown: all.length - rules.length,
-    cohorts,
-    ruled: rules.length + cohorts.length > 0,
+    units: compileUnit(source.unit),
+    eligibility: compileEligibility(source, ruleset),
     overrides: overrides && new Map(Object.entries(overrides).map(([unit, variant]) => [unit, arm(variant)])),
-    unit: source.unit === undefined || source.unit === 'id' ? undefined : compilePath(source.unit),
-    slices: source.slices?.map((attribute) => ({ attribute, read: compilePath(attribute) })),
+    ruled: rules.length + cohorts.length > 0,
+    rules,
+    cohorts,
+    byRequest: source.assign === 'request',
     salt: prepareSalt(source.salt, hashSeeds.assign),
-    bound: Math.round(source.weight * 1000),
+    limit: hashesBelow(Math.round(source.weight * 1000)),
     stable,
     canary,
     split:
       canaries.length > 1
-        ? splitOf(
+        ? splitByShares(
             prepareSalt(source.salt, hashSeeds.arm),
             canaries.map(({ name, share }) => [arm(name), share ?? 1] as const),
           )
         : undefined,
+    stamp: murmur3(key, source.epoch) | 0,
+    fixed: source.phase !== 'succeeded' ? stable : source.winner === undefined ? canary : arm(source.winner),
+    key,
+    source,
+    stage: source.stage,
+    epoch: source.epoch,
+    slices: source.slices?.map((attribute) => ({ attribute, read: compilePath(attribute) })),
+    unknown: all.length - rules.length,
     uses,
   }
 }
@@ -166,16 +181,30 @@ function compileRollout(key: string, source: RulesetRollout, index: CohortIndex)
  * are taken over, unless a cohort they refer to has changed.
  */
 export function compileRuleset(ruleset: Ruleset, previous?: CompiledRuleset): CompiledRuleset {
+  const sameBase =
+    previous !== undefined &&
+    previous.ruleset.unitSalt === ruleset.unitSalt &&
+    previous.ruleset.holdback === ruleset.holdback
   const sameCohorts = previous !== undefined && previous.ruleset.cohorts === ruleset.cohorts
   const cohorts = sameCohorts ? previous.cohorts : createCohortIndex(ruleset.cohorts, previous?.cohorts)
   const rollouts = new Map<string, CompiledRollout>()
   let unknownOperators = cohorts.unknownOperators
+  let deadman = false
   for (const [key, source] of Object.entries(ruleset.rollouts)) {
-    const before = previous?.rollout(key)
+    const before = sameBase ? previous.rollout(key) : undefined
     const known = before?.source === source && sameUses(before.uses, cohorts.cohort) ? before : undefined
-    const rollout = known ?? compileRollout(key, source, cohorts)
+    const rollout = known ?? compileRollout(key, source, ruleset, cohorts)
     rollouts.set(key, rollout)
+    deadman ||= source.deadmanMs !== undefined
     unknownOperators += rollout.unknown
   }
-  return { version: ruleset.version, ruleset, unknownOperators, rollout: (key) => rollouts.get(key), cohorts }
+  return {
+    version: ruleset.version,
+    ruleset,
+    unknownOperators,
+    rollouts,
+    deadman,
+    rollout: (key) => rollouts.get(key),
+    cohorts,
+  }
 }

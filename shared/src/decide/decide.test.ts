@@ -126,8 +126,8 @@ describe('a rule for a time of day', () => {
   const at = (iso: string) => ({ now: () => Date.parse(iso) })
 
   it('asks the clock of the place the decision is made in', () => {
-    expect(decide(compiled, 'r', 'u', {}, undefined, at('2026-03-06T23:00Z')).reason).toBe('rule')
-    expect(decide(compiled, 'r', 'u', {}, undefined, at('2026-03-06T12:00Z')).reason).toBe('split')
+    expect(decide(compiled, 'r', 'u', {}, at('2026-03-06T23:00Z')).reason).toBe('rule')
+    expect(decide(compiled, 'r', 'u', {}, at('2026-03-06T12:00Z')).reason).toBe('split')
   })
 
   it('does not match where there is no clock, or one out of order', () => {
@@ -135,7 +135,7 @@ describe('a rule for a time of day', () => {
       throw new Error('no')
     }
     for (const environment of [undefined, {}, { now: () => Number.NaN }, { now: () => 1e18 }, { now: broken }])
-      expect(decide(compiled, 'r', 'u', {}, undefined, environment).reason).toBe('split')
+      expect(decide(compiled, 'r', 'u', {}, environment).reason).toBe('split')
   })
 
   it('is left out and counted in a zone that is not known here', () => {

@@ -1,3 +1,7 @@
+import type { SaltedHash } from '../hash/index.ts'
+import type { Attributes, Cohort } from '../rules/index.ts'
+import type { CompiledRollout } from './compile.ts'
+
 /** What a `User-Agent` header says of the program behind it; undefined where it does not say. */
 export interface UserAgent {
   /** The browser's name as its makers write it: `Chrome`, `Safari`, `Microsoft Edge`. */
@@ -15,10 +19,22 @@ export interface UserAgent {
   readonly bot: boolean
 }
 
-/** What a decision takes from the place it is made in. What is absent is not known there, and rules that ask for it do not match. */
+/** What a decision needs from the place it is made in. Without a part, what depends on it does not match, or does not apply. */
 export interface DecideEnvironment {
   /** Wall time in epoch milliseconds. */
-  readonly now?: () => number
+  readonly now?: (() => number) | undefined
   /** Reads a `User-Agent` header; undefined for a text that says nothing. */
-  readonly userAgent?: (text: string) => UserAgent | undefined
+  readonly userAgent?: ((text: string) => UserAgent | undefined) | undefined
+  /** Uniform in [0, 1): deals out requests where a rollout is assigned by request. */
+  readonly random?: (() => number) | undefined
+  /** Why this SDK serves stable by itself: its breaker is open, or it has been without contact too long. */
+  readonly forced?: ((rollout: CompiledRollout) => 'breaker' | 'deadman' | undefined) | undefined
+  /** The id to assign a user by: one seen before signing in goes on under the id of then. */
+  readonly identify?: ((rollout: CompiledRollout, id: string, anonymousId: string | undefined) => string) | undefined
+  /** In place of `saltedHash`, where many rollouts are decided for one user. */
+  readonly hash?: ((salt: SaltedHash, unit: string) => number) | undefined
+  /** In place of `isMember`, likewise. */
+  readonly member?: ((cohort: Cohort, unit: string | undefined, attributes: Attributes) => boolean) | undefined
 }
+
+export const nowhere: DecideEnvironment = Object.freeze({})

@@ -65,6 +65,91 @@ export function continueMurmur3(h: number, before: number, text: string): number
   return finish(state, before + length)
 }
 
+/**
+ * What `fingerprint` found last: the hash, and a second word that depends on the text by other steps, so that both together tell texts
+ * apart as 64 bits would. A typed array, because a number that is no small integer would be allocated.
+ */
+export const print: Int32Array = new Int32Array(2)
+
+/** As `continueMurmur3`, into `print`. Allocates nothing for ASCII. Answers with the hash, as a signed integer. */
+export function fingerprint(h: number, before: number, text: string): number {
+  const length = text.length
+  const whole = length & ~3
+  let state = h
+  let second = length
+  for (let i = 0; i < whole; i += 4) {
+    const a = text.charCodeAt(i)
+    const b = text.charCodeAt(i + 1)
+    const c = text.charCodeAt(i + 2)
+    const d = text.charCodeAt(i + 3)
+    if ((a | b | c | d) > 0x7f) return fingerprintOfBytes(h, before, utf8(text))
+    const block = a | (b << 8) | (c << 16) | (d << 24)
+    state = mix(state, block)
+    second = spread(second, block)
+  }
+  let tail = 0
+  for (let i = length - 1; i >= whole; i--) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) return fingerprintOfBytes(h, before, utf8(text))
+    tail = (tail << 8) | code
+  }
+  if (length > whole) state ^= scramble(tail)
+  return leave(finish(state, before + length), spread(second, tail))
+}
+
+function leave(hash: number, second: number): number {
+  print[0] = hash
+  print[1] = second
+  return hash | 0
+}
+
+/** A step of the second word: a multiplication and a rotation other than those of the hash. */
+function spread(second: number, block: number): number {
+  const x = Math.imul(second ^ block, 0x9e3779b1)
+  return (x << 11) | (x >>> 21)
+}
+
+function fingerprintOfBytes(h: number, before: number, bytes: Uint8Array): number {
+  let second = bytes.length
+  for (let i = 0; i < bytes.length; i++) second = spread(second, bytes[i] as number)
+  return leave(hashBytes(h, before, bytes), second)
+}
+
+/** A text taken apart: what of the hash does not depend on the state it goes on from. */
+export interface Scrambled {
+  readonly blocks: Int32Array
+  readonly tail: number
+  readonly length: number
+}
+
+/** Does the part of the hash that is the same under every salt, for a text that is hashed under many. */
+export function scrambleBytes(bytes: Uint8Array): Scrambled {
+  const { length } = bytes
+  const whole = length & ~3
+  const blocks = new Int32Array(whole >> 2)
+  for (let i = 0; i < whole; i += 4) {
+    blocks[i >> 2] = scramble(
+      (bytes[i] as number) |
+        ((bytes[i + 1] as number) << 8) |
+        ((bytes[i + 2] as number) << 16) |
+        ((bytes[i + 3] as number) << 24),
+    )
+  }
+  let tail = 0
+  for (let i = length - 1; i >= whole; i--) tail = (tail << 8) | (bytes[i] as number)
+  return { blocks, tail: scramble(tail), length }
+}
+
+/** As `continueMurmur3` of the text that was taken apart. */
+export function continueScrambled(h: number, before: number, { blocks, tail, length }: Scrambled): number {
+  let state = h
+  for (let i = 0; i < blocks.length; i++) {
+    const mixed = state ^ (blocks[i] as number)
+    state = (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0
+  }
+  return finish(state ^ tail, before + length)
+}
+
 /** State after the bytes, whose number is a multiple of 4. */
 export function absorbBlocks(seed: number, bytes: Uint8Array): number {
   let state = seed | 0

@@ -4,7 +4,9 @@ export { type CohortIndex, createCohortIndex, recordUses, sameUses } from './coh
 export { type ConditionScope, compileCondition, compileValueTest, type Predicate } from './condition.ts'
 export type {
   Condition,
+  LayerRange,
   Phase,
+  Prerequisite,
   Rule,
   Ruleset,
   RulesetCohort,

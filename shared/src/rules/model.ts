@@ -72,6 +72,19 @@ export interface Variant {
   readonly payload?: JsonValue
 }
 
+/** Another rollout, and the variant of it that one must have; any but stable where none is named. */
+export interface Prerequisite {
+  readonly rollout: string
+  readonly variant?: string
+}
+
+/** A part of a layer, in percent from `from` up to, not with, `to`. Rollouts in parts of one layer that do not overlap exclude each other. */
+export interface LayerRange {
+  readonly name: string
+  readonly from: number
+  readonly to: number
+}
+
 /** Latency limits in ms that an SDK counts exceedances of; `version` says which limits a count belongs to. */
 export interface Thresholds {
   readonly version: number
@@ -91,8 +104,14 @@ export interface RulesetRollout {
   readonly stage?: string
   /** Share of the remaining units that get the canary: 0 to 100 in steps of 0.001. */
   readonly weight: number
-  /** The attribute that is assigned, a dotted path; `id` when absent. */
-  readonly unit?: string
+  /** The attribute that is assigned, a dotted path, or several, of which the first that a user has counts; `id` when absent. */
+  readonly unit?: string | readonly string[]
+  /** `request`: each request is dealt out by itself, without a unit. */
+  readonly assign?: 'request'
+  /** Only for those who have this variant (or, without one, any but stable) of another rollout: all of them. */
+  readonly prerequisites?: readonly Prerequisite[]
+  /** Only for the units in this part of a layer. */
+  readonly layer?: LayerRange
   readonly variants: readonly Variant[]
   /** In phase `succeeded`: what everybody gets. */
   readonly winner?: string
@@ -120,6 +139,8 @@ export interface Ruleset {
   readonly environment: string
   /** Salt of the 64-bit unit hashes that stand for ids in reports. */
   readonly unitSalt: string
+  /** Share of people, in percent, whom no rollout touches; 0 when absent. */
+  readonly holdback?: number
   readonly rollouts: { readonly [key: string]: RulesetRollout }
   readonly cohorts: { readonly [key: string]: RulesetCohort }
 }

@@ -1,0 +1,35 @@
+import type { JsonValue } from '../base/index.ts'
+import { bucketCount, hashesBelow, type SaltedHash, saltedHash } from '../hash/index.ts'
+
+/** What a decision says of a variant. */
+export interface Arm {
+  readonly name: string
+  readonly payload: JsonValue | undefined
+}
+
+/** Shares of one draw: `arms[i]` for hashes below `limits[i]` (and not below the one before). An arm may come more than once. */
+export interface Split {
+  readonly salt: SaltedHash
+  readonly arms: readonly Arm[]
+  readonly limits: readonly number[]
+}
+
+/** A split by shares of any sum. Shares that add up to nothing leave everybody to the last. */
+export function splitByShares(salt: SaltedHash, shares: readonly (readonly [Arm, number])[]): Split {
+  const total = shares.reduce((sum, [, share]) => sum + share, 0)
+  let sum = 0
+  const limits = shares.map(([, share]) => {
+    sum += share
+    return total > 0 ? hashesBelow(Math.round((sum / total) * bucketCount)) : 0
+  })
+  return { salt, arms: shares.map(([arm]) => arm), limits }
+}
+
+/** The arm that a hash (0 ≤ h < 2³²) of a split falls to. */
+export function armAt(split: Split, hash: number): Arm {
+  const last = split.arms.length - 1
+  for (let i = 0; i < last; i++) if (hash < (split.limits[i] as number)) return split.arms[i] as Arm
+  return split.arms[last] as Arm
+}
+
+export const drawn = (split: Split, unit: string): Arm => armAt(split, saltedHash(split.salt, unit))
