@@ -1,6 +1,7 @@
 import type { Issue } from '@pipit/shared/base'
 import { checkMetrics, duplicates } from './check-metrics.ts'
 import type { MetricDefinition, RolloutDefinition } from './definition.ts'
+import { checkPayloads } from './payload/check-payloads.ts'
 
 /** True for 0 to 100 in steps of 0.001. */
 export function isWeight(value: number): boolean {
@@ -20,6 +21,7 @@ export function checkRollout(
   return [
     ...checkStages(definition),
     ...checkVariants(definition),
+    ...checkPayloads(definition),
     ...checkMetrics(definition, environmentMetrics),
     ...checkSlices(definition),
     ...checkAnalysis(definition),

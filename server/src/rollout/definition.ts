@@ -1,4 +1,5 @@
 import type { Condition, Rule, Variant } from '@pipit/shared/rules'
+import type { JsonSchema } from './payload/keywords.ts'
 
 /**
  * A rollout as people write it (the rollout file), after validation and with every default filled in:
@@ -11,6 +12,8 @@ export interface RolloutDefinition {
   readonly unit?: string
   /** `stable` first; `[stable, canary]` when the file names none. */
   readonly variants: readonly Variant[]
+  /** What every payload meets: JSON Schema, draft 2020-12. `stable` may be without a payload, no other variant. Not sent to SDKs. */
+  readonly payloadSchema?: JsonSchema
   readonly rules: readonly Rule[]
   readonly stages: readonly Stage[]
   readonly guards: readonly Guard[]

@@ -14,6 +14,7 @@ import type {
   RolloutDefinition,
   Stage,
 } from './definition.ts'
+import type { JsonSchema } from './payload/keywords.ts'
 import { cohortSchema, metricSchema, type RolloutInput, rolloutSchema } from './schema.ts'
 import { parseBy } from './wording.ts'
 
@@ -107,6 +108,7 @@ function complete(input: RolloutInput): RolloutDefinition {
     ...(input.description === undefined ? {} : { description: input.description }),
     ...(input.unit === undefined ? {} : { unit: input.unit }),
     variants: (input.variants ?? [{ name: 'stable' }, { name: 'canary' }]) as readonly Variant[],
+    ...(input.payloadSchema === undefined ? {} : { payloadSchema: input.payloadSchema as JsonSchema }),
     rules: (input.rules ?? []) as unknown as readonly Rule[],
     stages: input.stages.map(completeStage),
     guards: (input.guards ?? []).map(guardOf),

@@ -180,6 +180,19 @@ const variant = z
   .strictObject({ name, share: z.number().positive().max(1e6).optional(), payload: json.optional() })
   .meta({ id: 'Variant' })
 
+const payloadSchema = z
+  .record(z.string(), json, { error: 'must be an object with the keywords of a JSON Schema' })
+  .meta({
+    description:
+      'JSON Schema (draft 2020-12) that every payload meets; with it every variant but stable has a payload. `$ref` stays inside, patterns are those of conditions',
+    example: {
+      type: 'object',
+      properties: { color: { type: 'string' } },
+      required: ['color'],
+      additionalProperties: false,
+    },
+  })
+
 const analysis = z
   .strictObject({
     tick: duration.optional(),
@@ -196,6 +209,7 @@ export const rolloutSchema = z
     description: z.string().max(2000).optional(),
     unit: z.string().min(1).max(128).optional(),
     variants: z.array(variant).min(2).max(20).optional(),
+    payloadSchema: payloadSchema.optional(),
     rules: z.array(rule).max(100).optional(),
     stages: z.array(stage).min(1, 'must have at least one stage').max(50),
     guards: z.array(guard).max(20).optional(),

@@ -19,6 +19,7 @@ export type {
 export { phases, ruleFields } from './model.ts'
 export { nearest } from './nearest.ts'
 export { sameJson } from './operators.ts'
+export { regexFault, regexWork } from './regex-safety.ts'
 export { compileTimeWindow } from './time-window.ts'
 export { validateCohort, validateCohortGraph } from './validate-cohort.ts'
 export { cohortsInCondition, conditionLimits, validateCondition, validateValueTest } from './validate-condition.ts'

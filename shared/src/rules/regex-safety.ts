@@ -34,6 +34,11 @@ export function regexFault(pattern: string, insensitive = false): string | undef
   return 'can take too long on some texts; start it with ^, let no two repetitions in a row take the same characters, or split it under $and'
 }
 
+/** Steps that a pattern without a fault may take on the worst text of so many characters. */
+export function regexWork(pattern: string, length: number): number {
+  return regexSteps(parseRegex(pattern, false), length)
+}
+
 /** What comes after a part: the characters it may start with, and how many steps it takes to find that none fits. */
 interface Follow {
   readonly first: Characters
