@@ -97,10 +97,12 @@ const i: 'stable' | 'a' | 'b' | undefined = which.rollout === 'search' ? which.v
 
 const j: string = untyped.variant(user)
 const k: string = untyped.variant(user, 'any-key')
+declare const key: string
+const n: string = untyped.variant(user, key)
 const l: Promise<number> = untyped.run(user, { stable: one, anything: two }, context)
 untyped.outcome(untyped.decide(user, { rollout: 'any-key' }), { ok: true })
 const m: Client = untyped
-export { a, b, c, color, d, e, f, g, h, i, j, k, l, m, size }
+export { a, b, c, color, d, e, f, g, h, i, j, k, l, m, n, size }
 `,
     )
     expect(found).toEqual([])

@@ -107,13 +107,19 @@ export interface Client<R extends RolloutTypes<R> = AnyRollouts, D extends Rollo
   /** Resolves true as soon as there is a ruleset (from anywhere), false after `timeoutMs` (default 5000); never rejects. */
   ready(options?: { readonly timeoutMs?: number }): Promise<boolean>
   /** `stable`, `canary` or another arm of the rollout that is named by its key or in options. */
-  variant<K extends RolloutKey<R> = D>(user: User | undefined, ...which: Which<DecideOptions<K>, K, D>): VariantOf<R, K>
+  variant<K extends RolloutKey<R> = D>(
+    user: User | undefined,
+    ...which: Which<DecideOptions<K>, K, D, RolloutKey<R>>
+  ): VariantOf<R, K>
   /**
    * The variant of every rollout, by key: for a page that is rendered with all of them, or for logs. Nobody counts as exposed by it; call
    * `variant` where the code takes one path or the other.
    */
   variants(user: User | undefined, options?: DecideContext): { readonly [K in RolloutKey<R>]?: VariantOf<R, K> }
-  decide<K extends RolloutKey<R> = D>(user: User | undefined, ...which: Which<DecideOptions<K>, K, D>): DecisionOf<R, K>
+  decide<K extends RolloutKey<R> = D>(
+    user: User | undefined,
+    ...which: Which<DecideOptions<K>, K, D, RolloutKey<R>>
+  ): DecisionOf<R, K>
   /**
    * Runs the path of the user's variant, times it and reports it. Its result or its error is the caller's. A variant without a path gets
    * `stable`'s, so that an arm that is new on the server breaks nothing.
@@ -121,7 +127,7 @@ export interface Client<R extends RolloutTypes<R> = AnyRollouts, D extends Rollo
   run<T, K extends RolloutKey<R> = D>(
     user: User | undefined,
     paths: Paths<T, VariantOf<R, K>>,
-    ...which: Which<RunOptions<K>, K, D>
+    ...which: Which<RunOptions<K>, K, D, RolloutKey<R>>
   ): Promise<T>
   outcome(decision: DecisionOf<R, RolloutKey<R>>, outcome: Outcome): void
   track(user: User | undefined, event: string, options?: TrackOptions): void

@@ -39,12 +39,15 @@ export type DecisionOf<R extends RolloutTypes<R>, K extends RolloutKey<R>> =
 export type Paths<T, V extends string = string> = { readonly [variant in V]: () => T | Promise<T> }
 
 /**
- * The last argument of a call: the rollout's key, or options `O` that may name it; it may be left out where there is a default `D`.
- * A template literal takes texts alone, so that options without a rollout are not taken for one.
+ * The last argument of a call: the rollout's key, or options `O` that may name it; it may be left out where there is a default `D`. A
+ * template literal takes texts alone, so that options without a rollout are not taken for one. Nothing is inferred by it from a `string`
+ * that is no literal: where `All` keys are texts, any text will do.
  */
-export type Which<O, K extends string, D extends string> = [D] extends [never]
+export type Which<O, K extends string, D extends string, All extends string> = [D] extends [never]
   ? [rollout: `${K}` | (O & { readonly rollout: K })]
-  : [rollout?: `${K}` | O | undefined]
+  : string extends All
+    ? [rollout?: string | O | undefined]
+    : [rollout?: `${K}` | O | undefined]
 
 /** The part of the options that says which rollout is the default: it is in the value where it is in the type. */
 export type DefaultRollout<D extends string> = [D] extends [never]
