@@ -1,7 +1,7 @@
 /** One candidate of a comparison: `run` does `perRound` operations. */
-export interface Candidate {
+export interface Candidate<R extends number | Promise<number> = number> {
   readonly name: string
-  readonly run: () => number
+  readonly run: () => R
 }
 
 export interface Timing {
@@ -22,14 +22,35 @@ export let sink = 0
 export function sideBySide(candidates: readonly Candidate[], perRound: number, rounds = 15): readonly Timing[] {
   const times = candidates.map((): number[] => [])
   for (let warm = 0; warm < 3; warm++) for (const candidate of candidates) sink += candidate.run()
-  for (let round = 0; round < rounds; round++) {
-    for (let i = 0; i < candidates.length; i++) {
-      const at = (i + round) % candidates.length
-      const began = performance.now()
-      sink += (candidates[at] as Candidate).run()
-      times[at]?.push(((performance.now() - began) * 1e6) / perRound)
-    }
+  for (const at of turns(candidates.length, rounds)) {
+    const began = performance.now()
+    sink += (candidates[at] as Candidate).run()
+    times[at]?.push(((performance.now() - began) * 1e6) / perRound)
   }
+  return timings(candidates, times)
+}
+
+/** As `sideBySide`, with candidates of which some promise their result. */
+export async function sideBySideAwaited(
+  candidates: readonly Candidate<number | Promise<number>>[],
+  perRound: number,
+  rounds = 15,
+): Promise<readonly Timing[]> {
+  const times = candidates.map((): number[] => [])
+  for (let warm = 0; warm < 3; warm++) for (const candidate of candidates) sink += await candidate.run()
+  for (const at of turns(candidates.length, rounds)) {
+    const began = performance.now()
+    sink += await (candidates[at] as Candidate<number | Promise<number>>).run()
+    times[at]?.push(((performance.now() - began) * 1e6) / perRound)
+  }
+  return timings(candidates, times)
+}
+
+function* turns(count: number, rounds: number): Generator<number> {
+  for (let round = 0; round < rounds; round++) for (let i = 0; i < count; i++) yield (i + round) % count
+}
+
+function timings(candidates: readonly { readonly name: string }[], times: readonly number[][]): readonly Timing[] {
   const medians = times.map((own) => own.sort((a, b) => a - b)[Math.floor(own.length / 2)] as number)
   return candidates.map(({ name }, i) => ({
     name,
