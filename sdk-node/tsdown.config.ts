@@ -7,6 +7,8 @@ export default defineConfig({
   platform: 'node',
   dts: true,
   clean: true,
+  // The declarations keep the documentation.
+  outputOptions: { comments: false },
   // Shared is private: its code and types go into the package.
   deps: { alwaysBundle: [/^@pipit\/shared/] },
 })
