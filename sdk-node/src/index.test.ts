@@ -36,6 +36,32 @@ function folder(): string {
   return directory
 }
 
+describe('rules on the request and the hour', () => {
+  const safari =
+    'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/15.6.1 Safari/605.1.15'
+  const decide = (rule: object, headers?: { readonly [name: string]: string }) => {
+    const rules = [{ name: 'x', serve: 'canary', ...rule }] as never
+    const rollouts = { checkout: { ...ruleset.rollouts.checkout, weight: 0, rules } } as never
+    const sdk = client({ url: away, key: 'srv_x', cacheDir: false, bootstrap: { ...ruleset, rollouts } })
+    return sdk.decide('user-1', headers && { headers }).reason
+  }
+
+  it('read user agents', () => {
+    const old = { userAgent: { browser: 'Safari', version: { $vlt: '16' }, bot: false } }
+    expect(decide(old, { 'user-agent': safari })).toBe('rule')
+    expect(decide(old, { 'user-agent': safari.replace('15.6.1', '17.5') })).toBe('split')
+    expect(decide(old)).toBe('split')
+  })
+
+  it('know the time', () => {
+    const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
+    expect(decide({ time: { zone: 'Europe/Amsterdam', days } })).toBe('rule')
+    const today = new Intl.DateTimeFormat('en', { timeZone: 'UTC', weekday: 'short' }).format().toLowerCase()
+    const others = days.filter((_day, i) => Math.abs(i - days.indexOf(today)) % 6 > 1)
+    expect(decide({ time: { zone: 'UTC', days: others } })).toBe('split')
+  })
+})
+
 describe('createClient', () => {
   it('says at once what is wrong with its options', () => {
     expect(() => createClient({ url: away, key: 'k', rolout: 'a' } as NodeClientOptions)).toThrow(

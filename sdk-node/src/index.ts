@@ -14,6 +14,7 @@ import { createFileStore, defaultFolder } from './platform/file-store.ts'
 import { request } from './platform/http.ts'
 import { keepAlive } from './platform/keep-alive.ts'
 import { connectSocket } from './platform/socket.ts'
+import { createUserAgentReader } from './platform/user-agent.ts'
 import { version } from './version.ts'
 
 /**
@@ -58,6 +59,7 @@ export function createClient<R extends RolloutTypes<R> = AnyRollouts, D extends 
       clock: nodeClock,
       random: nodeRandom,
       connect: connectSocket,
+      userAgent: createUserAgentReader(),
       request,
       ...(folder === false ? {} : { store: createFileStore(folder, options.url, options.key) }),
       log: console,

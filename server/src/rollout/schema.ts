@@ -41,7 +41,7 @@ const condition = z
 
 const rule = z.record(z.string(), z.unknown()).meta({
   description:
-    'A rule: a name, one or more of header (or cookie), cohort, when, time, which must all hold, and what it serves. A header or cookie is met by values, by condition, or by being there',
+    'A rule: a name, one or more of header (or cookie), cohort, when, time, userAgent, which must all hold, and what it serves. A header or cookie is met by values, by condition, or by being there',
   example: { name: 'qa', header: 'X-Canary', values: ['true'], serve: 'canary' },
 })
 

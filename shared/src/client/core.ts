@@ -83,6 +83,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     breakers,
     random,
     clock,
+    userAgent: platform.userAgent,
     defaultRollout: options.rollout ?? '',
     silentMs: () => clock.monotonic() - (lastContact ?? created),
     trouble: trouble.tell,

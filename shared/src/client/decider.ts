@@ -24,6 +24,7 @@ export interface DeciderParts {
   readonly breakers: Breakers
   readonly random: Random
   readonly clock: Clock
+  readonly userAgent: DecideEnvironment['userAgent']
   readonly defaultRollout: string
   /** How long ago the server was last heard of. */
   readonly silentMs: () => number
@@ -35,15 +36,16 @@ const unshared = { hash: undefined, member: undefined }
 
 /** The part of the SDK that applications call all the time: decides, and remembers who was exposed. Allocates nothing for `variant`. */
 export function createDecider(parts: DeciderParts): Pick<Client, 'variant' | 'variants' | 'decide'> {
-  const { rulesets, exposures, identity, breakers, random, defaultRollout } = parts
+  const { rulesets, exposures, identity, breakers, random, userAgent, defaultRollout } = parts
   const { now } = parts.clock
   const out = newResolution()
 
   /** Most of the time nothing is forced and nobody was met before signing in: what is not needed is not asked. */
-  const calm: DecideEnvironment = { now, random, forced: undefined, identify: undefined, ...unshared }
+  const calm: DecideEnvironment = { now, random, userAgent, forced: undefined, identify: undefined, ...unshared }
   const full: DecideEnvironment = {
     now,
     random,
+    userAgent,
     forced({ key, source }) {
       if (source.breaker !== false && breakers.isOpen(key, source.epoch)) return 'breaker'
       return source.deadmanMs !== undefined && parts.silentMs() >= source.deadmanMs ? 'deadman' : undefined

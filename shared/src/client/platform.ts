@@ -1,4 +1,5 @@
 import type { Clock, Random } from '../clock/index.ts'
+import type { DecideEnvironment } from '../decide/index.ts'
 
 /** An open (or opening) socket to the server. Text frames only. */
 export interface Connection {
@@ -48,6 +49,8 @@ export interface ClientPlatform {
   /** Rejects on network failure or timeout. */
   readonly request: (request: HttpRequest) => Promise<HttpResponse>
   readonly store?: Store
+  /** Reads `User-Agent` headers for rules that ask for them. Absent: such rules do not match. */
+  readonly userAgent?: DecideEnvironment['userAgent']
   /** Default logger; `options.logger` goes before it. */
   readonly log: Logger
 }

@@ -144,6 +144,48 @@ describe('a rule for a time of day', () => {
   })
 })
 
+describe('a rule for user agents', () => {
+  const rules: readonly Rule[] = [
+    { name: 'old', cohort: 'beta', userAgent: { browser: 'Safari', version: { $vlt: '16' } }, serve: 'canary' },
+  ]
+  const compiled = compileRuleset(ruleset({ r: rollout({ rules }) }, { beta: { members: ['1'] } }))
+  const read: string[] = []
+  const environment = {
+    userAgent(text: string) {
+      read.push(text)
+      const [browser, version] = text.split('/')
+      return text === '' ? undefined : { ...nothing, browser, version }
+    },
+  }
+  const nothing = { os: undefined, osVersion: undefined, engine: undefined, mobile: false, tablet: false, bot: false }
+  const reason = (headers: unknown, user = '1', place: object = environment): string =>
+    decide(compiled, 'r', user, { headers: headers as never }, place).reason
+
+  it('asks for the header, read where the decision is made', () => {
+    expect(reason({ 'User-Agent': 'Safari/15.6' })).toBe('cohort')
+    expect(reason({ 'user-agent': 'Safari/17.5' })).toBe('split')
+    expect(reason({ 'user-agent': 'Firefox/15' })).toBe('split')
+    expect(reason(new Headers({ 'User-Agent': 'Safari/15' }))).toBe('cohort')
+    expect(reason({ 'user-agent': ['Safari/15', 'Firefox/1'] })).toBe('cohort')
+  })
+
+  it('does not match without header or reader, or where reading fails', () => {
+    for (const headers of [undefined, {}, { 'user-agent': 5 }, { 'user-agent': '' }])
+      expect(reason(headers)).toBe('split')
+    const broken = () => {
+      throw new Error('no')
+    }
+    expect(reason({ 'user-agent': 'Safari/15' }, '1', {})).toBe('split')
+    expect(reason({ 'user-agent': 'Safari/15' }, '1', { userAgent: broken })).toBe('split')
+  })
+
+  it('reads the header only for those who meet the rest', () => {
+    read.length = 0
+    expect(reason({ 'user-agent': 'Safari/15' }, '2')).toBe('split')
+    expect(read).toEqual([])
+  })
+})
+
 describe('a split inside a rule', () => {
   it('is independent of the main split and of other rules', () => {
     const fixed = (name: string): Rule => ({ name, when: {}, serve: { canary: 50, stable: 50 } })

@@ -3,19 +3,19 @@ import type { Attributes, Cohort } from '../rules/index.ts'
 import type { CompiledRollout } from './compile.ts'
 
 /** What a `User-Agent` header says of the program behind it; undefined where it does not say. */
-export interface UserAgent {
-  /** The browser's name as its makers write it: `Chrome`, `Safari`, `Microsoft Edge`. */
+export type UserAgent = {
+  /** `Chrome`, `Safari`, `Firefox`, `Edge`, `Opera`, `Samsung Internet`, … */
   readonly browser: string | undefined
   readonly version: string | undefined
-  /** `Windows`, `macOS`, `iOS`, `Android`, `Linux`. */
+  /** `Windows`, `macOS`, `iOS`, `Android`, `Linux`, … */
   readonly os: string | undefined
   readonly osVersion: string | undefined
-  /** `Blink`, `WebKit`, `Gecko`. */
+  /** `Blink`, `WebKit`, `Gecko`, … */
   readonly engine: string | undefined
-  /** A phone. A tablet is not one. */
+  /** A phone; a tablet is none. */
   readonly mobile: boolean
   readonly tablet: boolean
-  /** A crawler, a link preview or a command-line client: no person. */
+  /** A crawler, a link preview, a monitor or a command-line client: no person. */
   readonly bot: boolean
 }
 

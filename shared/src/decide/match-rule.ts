@@ -1,5 +1,6 @@
 import {
   type Attributes,
+  type Condition,
   type ConditionScope,
   compileCondition,
   compileTimeWindow,
@@ -83,6 +84,26 @@ function matchCohort(key: string, scope: ConditionScope): RuleMatch {
   return cohort === undefined ? () => false : (attributes, unit) => isMember(cohort, unit, attributes)
 }
 
+/** Rules on what is not a user: there are no cohorts of it. */
+const noCohorts: ConditionScope = { cohort: () => undefined }
+
+/** Where user agents are not read, and without the header, nothing is known of the program and nothing matches. */
+function matchUserAgent(condition: Condition): RuleMatch | undefined {
+  const test = compileCondition(condition, noCohorts)
+  return (
+    test &&
+    guarded((_attributes, _unit, context, environment) => {
+      const read = environment?.userAgent
+      const headers = context?.headers
+      if (read === undefined || !isObject(headers)) return false
+      const value = readHeader(headers, 'user-agent')
+      const text: unknown = Array.isArray(value) ? value[0] : value
+      const agent = typeof text === 'string' ? read(text) : undefined
+      return agent !== undefined && test(agent)
+    })
+  )
+}
+
 /** Where the time is not known it is no time of day. */
 function matchTime(window: TimeWindow): RuleMatch | undefined {
   const holds = compileTimeWindow(window)
@@ -98,13 +119,14 @@ function matchTime(window: TimeWindow): RuleMatch | undefined {
 /** The matchers of a rule, the cheapest first; `undefined` in place of one that is not understood. */
 function matchesOf(rule: Rule, scope: ConditionScope): readonly (RuleMatch | undefined)[] {
   const matches: (RuleMatch | undefined)[] = []
-  const { header, cookie, cohort, when, time } = rule
+  const { header, cookie, cohort, when, time, userAgent } = rule
   if (cohort !== undefined) matches.push(matchCohort(cohort, scope))
   if (when !== undefined) matches.push(compileCondition(when, scope))
   if (time !== undefined) matches.push(matchTime(time))
   const test = valueTest(rule)
   if (header !== undefined) matches.push(test && guarded(matchHeader(header.toLowerCase(), test)))
   if (cookie !== undefined) matches.push(test && guarded(matchCookie(cookie, test)))
+  if (userAgent !== undefined) matches.push(matchUserAgent(userAgent))
   return matches
 }
 

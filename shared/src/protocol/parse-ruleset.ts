@@ -75,7 +75,7 @@ function readRule(value: unknown, path: string): void {
     for (const key of Object.keys(split)) finite(split, key, `${path}.serve`, 0, 100)
   }
   for (const matcher of ['header', 'cookie', 'cohort'] as const) optionalText(source, matcher, path)
-  for (const matcher of ['condition', 'when', 'time'] as const) {
+  for (const matcher of ['condition', 'when', 'time', 'userAgent'] as const) {
     if (own(source, matcher) !== undefined) record(own(source, matcher), `${path}.${matcher}`)
   }
   texts(source, 'values', path, 10_000)

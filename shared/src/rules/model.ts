@@ -34,9 +34,21 @@ export interface TimeWindow {
 }
 
 /** What a rule may look at. A rule has one of them at least; those that it has must all hold. */
-export const ruleMatchers = ['header', 'cookie', 'cohort', 'when', 'time'] as const
+export const ruleMatchers = ['header', 'cookie', 'cohort', 'when', 'time', 'userAgent'] as const
 /** Every field of a rule. An SDK that meets another one does not know what the rule asks, and leaves the rule out. */
 export const ruleFields: readonly string[] = ['name', 'serve', 'values', 'condition', ...ruleMatchers]
+
+/** What a rule may ask of a user agent. */
+export const userAgentFields: readonly string[] = [
+  'browser',
+  'version',
+  'os',
+  'osVersion',
+  'engine',
+  'mobile',
+  'tablet',
+  'bot',
+]
 
 /** A named rule: it serves those for whom all its matchers hold. */
 export interface Rule {
@@ -57,6 +69,11 @@ export interface Rule {
   readonly when?: Condition
   /** It is this time of day, of the week, in a zone. */
   readonly time?: TimeWindow
+  /**
+   * The request's `User-Agent` header meets this condition on `browser`, `version`, `os`, `osVersion`, `engine`, `mobile`, `tablet` and
+   * `bot`, e.g. `{ "browser": "Safari", "version": { "$vlt": "16" } }`. Only server SDKs read it: in a browser such a rule does not match.
+   */
+  readonly userAgent?: Condition
 }
 
 /** A cohort as an SDK needs it: whoever meets the condition or is a member is in. */

@@ -31,6 +31,30 @@ export function validateValueTest(value: unknown, path: string): Issue[] {
   return walk.issues
 }
 
+/** A condition on something with these attributes alone, and without cohorts. */
+export function validateNamed(value: unknown, path: string, names: readonly string[]): Issue[] {
+  const issues = validateCondition(value, path)
+  if (issues.length > 0) return issues
+  if (cohortsInCondition(value).length > 0) {
+    return [{ path, message: 'asks for a cohort, which holds users; give the rule a cohort instead' }]
+  }
+  const check = (group: object, at: string): void => {
+    for (const [key, inner] of Object.entries(group)) {
+      const here = `${at}.${key}`
+      if (key === '$not') check(inner, here)
+      else if (groupOperators.includes(key)) {
+        for (const [i, item] of (inner as readonly object[]).entries()) check(item, `${here}[${i}]`)
+      } else if (!names.includes(key)) {
+        const meant = nearest(key, names)
+        const advice = meant === undefined ? `there are ${names.join(', ')}` : `did you mean ${meant}?`
+        issues.push({ path: here, message: `is not known; ${advice}` })
+      }
+    }
+  }
+  check(value as object, path)
+  return issues
+}
+
 const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 

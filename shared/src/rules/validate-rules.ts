@@ -1,7 +1,7 @@
 import type { Issue } from '../base/index.ts'
-import { ruleFields, ruleMatchers } from './model.ts'
+import { ruleFields, ruleMatchers, userAgentFields } from './model.ts'
 import { nearest } from './nearest.ts'
-import { cohortsInCondition, validateCondition, validateValueTest } from './validate-condition.ts'
+import { cohortsInCondition, validateCondition, validateNamed, validateValueTest } from './validate-condition.ts'
 import { validateTimeWindow } from './validate-time-window.ts'
 
 /** What rules may refer to. `cohorts` undefined: not known here, so not checked. */
@@ -64,6 +64,7 @@ function ruleIssues(rule: Fields, scope: RuleScope, path: string): Issue[] {
   if (rule.cohort !== undefined) issues.push(...cohortIssues(rule.cohort, scope, `${path}.cohort`))
   if (rule.when !== undefined) issues.push(...whenIssues(rule.when, scope, `${path}.when`))
   if (rule.time !== undefined) issues.push(...validateTimeWindow(rule.time, `${path}.time`))
+  if (rule.userAgent !== undefined) issues.push(...validateNamed(rule.userAgent, `${path}.userAgent`, userAgentFields))
   issues.push(...serveIssues(rule.serve, scope, `${path}.serve`))
   return issues
 }

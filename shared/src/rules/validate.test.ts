@@ -143,7 +143,7 @@ describe('rules', () => {
       'no matcher',
       { name: 'x', serve: 'canary' },
       'rules[0]',
-      'must have at least one of header, cookie, cohort, when, time',
+      'must have at least one of header, cookie, cohort, when, time, userAgent',
     ],
     [
       'header and cookie',
@@ -176,6 +176,30 @@ describe('rules', () => {
       'is not known; did you mean values?',
     ],
     [
+      'a mistyped part of a user agent',
+      { name: 'x', userAgent: { $or: [{ browser: 'Safari' }, { mobil: true }] }, serve: 'canary' },
+      'rules[0].userAgent.$or[1].mobil',
+      'is not known; did you mean mobile?',
+    ],
+    [
+      'what a user agent has not',
+      { name: 'x', userAgent: { $not: { 'screen.width': { $lt: 600 } } }, serve: 'canary' },
+      'rules[0].userAgent.$not.screen.width',
+      'is not known; there are browser, version, os, osVersion, engine, mobile, tablet, bot',
+    ],
+    [
+      'a cohort of user agents',
+      { name: 'x', userAgent: { browser: { $inGroup: 'beta' } }, serve: 'canary' },
+      'rules[0].userAgent',
+      'asks for a cohort, which holds users; give the rule a cohort instead',
+    ],
+    [
+      'an hour that is none',
+      { name: 'x', time: { zone: 'UTC', from: '25:00' }, serve: 'canary' },
+      'rules[0].time.from',
+      'must be a time of day from "00:00" to "23:59"',
+    ],
+    [
       'values on a condition',
       { name: 'x', when: { a: 1 }, values: ['1'], serve: 'canary' },
       'rules[0].values',
@@ -189,6 +213,23 @@ describe('rules', () => {
     ['a header no request can have', { header: 'x canary:' }, 'rules[0].header'],
     ['too many values', { header: 'a', values: Array.from({ length: 1001 }, String) }, 'rules[0].values'],
     ['a plain condition on a header', { header: 'a', condition: { plan: 'beta' } }, 'rules[0].condition'],
+    [
+      'a pattern without end on a header',
+      { header: 'a', condition: { $regex: '(a+)+$' } },
+      'rules[0].condition.$regex',
+    ],
+    [
+      'one on a cookie',
+      { cookie: 'a', condition: { $not: { $regexi: '(a|A)*b' } } },
+      'rules[0].condition.$not.$regexi',
+    ],
+    [
+      'one on a user agent',
+      { userAgent: { $and: [{ browser: { $regexi: '(.*)*x' } }] } },
+      'rules[0].userAgent.$and[0].browser.$regexi',
+    ],
+    ['one in a condition', { when: { a: { $elemMatch: { $regex: '(a+)+$' } } } }, 'rules[0].when.a.$elemMatch.$regex'],
+    ['one for all', { when: { a: { $all: [{ $regex: '(a+)+$' }] } } }, 'rules[0].when.a.$all[0].$regex'],
     ['a cohort of a header', { header: 'a', condition: { $inGroup: 'beta' } }, 'rules[0].condition'],
     [
       'a cohort that is not there, deep inside',
