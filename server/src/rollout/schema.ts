@@ -1,4 +1,5 @@
 import { parseDuration } from '@pipit/shared/clock'
+import { userAgentFields, weekdays } from '@pipit/shared/rules'
 import { z } from 'zod'
 import { isStep } from './check.ts'
 
@@ -39,10 +40,37 @@ const condition = z
   .record(z.string(), z.unknown())
   .meta({ description: 'A condition in MongoDB query form', example: { plan: { $in: ['beta'] } } })
 
+// `validateRules` checks rules, and says more of a fault than a schema can; here is what the OpenAPI document shows.
 const rule = z.record(z.string(), z.unknown()).meta({
   description:
-    'A rule: a name, one or more of header (or cookie), cohort, when, time, userAgent, which must all hold, and what it serves. A header or cookie is met by values, by condition, or by being there',
+    'A rule: what it serves to those for whom all its matchers hold; one at least of header, cookie, cohort, when, time, userAgent',
   example: { name: 'qa', header: 'X-Canary', values: ['true'], serve: 'canary' },
+  required: ['name', 'serve'],
+  properties: {
+    name: { type: 'string', description: 'Unique within the rollout' },
+    serve: { description: 'A variant, or a split in percent such as { "canary": 10, "stable": 90 }' },
+    header: { type: 'string', description: 'Name of a request header, in any case; not together with cookie' },
+    cookie: { type: 'string', description: 'Name of a cookie' },
+    values: { type: 'array', items: { type: 'string' }, description: 'Any of these values of the header or cookie' },
+    condition: { type: 'object', description: 'Operators on its value, e.g. { "$vgte": "4.2" }; instead of values' },
+    cohort: { type: 'string', description: 'Key of a cohort' },
+    when: { type: 'object', description: "A condition on the user's attributes" },
+    time: {
+      type: 'object',
+      description: 'Hours of the clock of a zone; over midnight where `to` is before `from`',
+      required: ['zone'],
+      properties: {
+        zone: { type: 'string', description: 'IANA name', example: 'Europe/Amsterdam' },
+        days: { type: 'array', items: { type: 'string', enum: [...weekdays] } },
+        from: { type: 'string', example: '22:00' },
+        to: { type: 'string', example: '06:00' },
+      },
+    },
+    userAgent: {
+      type: 'object',
+      description: `A condition on ${userAgentFields.join(', ')} of the User-Agent header; server SDKs only`,
+    },
+  },
 })
 
 const stage = z

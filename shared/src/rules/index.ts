@@ -16,7 +16,7 @@ export type {
   TimeWindow,
   Variant,
 } from './model.ts'
-export { phases, ruleFields } from './model.ts'
+export { phases, ruleFields, userAgentFields, weekdays } from './model.ts'
 export { nearest } from './nearest.ts'
 export { sameJson } from './operators.ts'
 export { regexFault, regexWork } from './regex-safety.ts'
