@@ -50,6 +50,8 @@ export type PersonEvent =
 /** Changes of everything that is not a rollout. A cohort or metric in use is not deleted: `in-use` names by what. */
 export interface Catalog {
   createEnvironment(name: string, by: ByWhom): Promise<Result<EnvironmentRecord>>
+  /** The share of people, in percent, whom no rollout of the environment touches. */
+  setHoldback(name: string, holdback: number, by: ByWhom): Promise<Result<EnvironmentRecord>>
   createCohort(
     environment: string,
     definition: CohortDefinition,

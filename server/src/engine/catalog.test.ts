@@ -32,6 +32,26 @@ describe('environments', () => {
   })
 })
 
+describe('a holdback', () => {
+  it('is set, published and audited, and not when nothing changes', async () => {
+    const bench = await setup()
+    const { engine, storage } = bench
+    expect(must(await engine.setHoldback('production', 2.5, { ...by, reason: 'to measure' }))).toMatchObject({
+      holdback: 2.5,
+    })
+    must(await engine.setHoldback('production', 2.5, by))
+    expect(await versionOf(bench)).toBe(2)
+    expect(await storage.audit.list({ target: 'environment:production', limit: 1 })).toMatchObject([
+      { action: 'edit', reason: 'to measure', before: { holdback: 0 }, after: { holdback: 2.5 } },
+    ])
+    expect(await engine.setHoldback('production', 0.0001, by)).toMatchObject({
+      code: 'invalid',
+      issues: [{ path: 'holdback' }],
+    })
+    expect(await engine.setHoldback('staging', 1, by)).toMatchObject({ code: 'not-found' })
+  })
+})
+
 describe('cohorts', () => {
   it('are published when they are made, changed and deleted, and not when nothing changes', async () => {
     const bench = await setup()

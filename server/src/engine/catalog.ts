@@ -4,6 +4,7 @@ import { type RulesetCohort, validateCohortGraph } from '@pipit/shared/rules'
 import {
   type CohortDefinition,
   countsTheSame,
+  isWeight,
   keyPattern,
   type MetricDefinition,
   parseCohort,
@@ -11,7 +12,7 @@ import {
   toCohortFile,
   toMetricFile,
 } from '../rollout/index.ts'
-import type { CatalogRecord, RolloutRecord, Stores } from '../storage/ports.ts'
+import type { CatalogRecord, EnvironmentRecord, RolloutRecord, Stores } from '../storage/ports.ts'
 import type { ByWhom, Catalog, Publisher } from './api.ts'
 import { attempt, type CommandParts, issueText, needEnvironment, Refused, refuseStale, saltLength } from './commands.ts'
 import { createKeys } from './keys.ts'
@@ -124,10 +125,25 @@ export function createCatalog(parts: CommandParts & { readonly publisher: Publis
         }
         if ((await stores.environments.get(name)) !== undefined)
           throw new Refused({ code: 'exists', message: `there is an environment "${name}" already` })
-        const record = { name, unitSalt: newId(saltLength), rulesetVersion: 1, createdAt: clock.now() }
+        const record = { name, unitSalt: newId(saltLength), rulesetVersion: 1, holdback: 0, createdAt: clock.now() }
         await stores.environments.insert(record)
         await audit(stores, name, 'create', `environment:${name}`, by, { after: { name } })
         return record
+      }),
+    setHoldback: (name, holdback, by) =>
+      attempted(async (stores) => {
+        await needEnvironment(stores, name)
+        const before = (await stores.environments.get(name)) as EnvironmentRecord
+        if (!isWeight(holdback)) {
+          const issues = [{ path: 'holdback', message: 'must be a share from 0 to 100 in steps of 0.001' }]
+          throw new Refused({ code: 'invalid', message: `holdback cannot be ${holdback}`, issues })
+        }
+        if (before.holdback === holdback) return before
+        await stores.environments.setHoldback(name, holdback)
+        const images = { before: { holdback: before.holdback }, after: { holdback } }
+        await audit(stores, name, 'edit', `environment:${name}`, by, images)
+        await publish(stores, name)
+        return (await stores.environments.get(name)) as EnvironmentRecord
       }),
     createCohort: (environment, definition, by) =>
       attempted((stores) => put(stores, 'cohort', environment, definition, by, 'new')),

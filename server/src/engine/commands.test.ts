@@ -162,3 +162,36 @@ describe('remove', () => {
     expect(await auditOf(bench)).toMatchObject([{ action: 'delete' }, {}, {}, {}, {}])
   })
 })
+
+describe('a rollout that is a prerequisite of another', () => {
+  const next = { key: 'next', prerequisites: [{ rollout: 'checkout-v2' }] }
+
+  it('must be there, and cannot be archived or deleted before the other', async () => {
+    const bench = await setup()
+    const { engine } = bench
+    expect(await engine.create('production', rolloutFile(next), by)).toMatchObject({
+      code: 'invalid',
+      issues: [{ path: 'prerequisites[0].rollout' }],
+    })
+    must(await engine.create('production', rolloutFile(), by))
+    must(await engine.create('production', rolloutFile(next), by))
+    const inUse = { code: 'in-use', message: expect.stringMatching(/prerequisite of rollout next/) }
+    expect(await engine.remove('production', 'checkout-v2', by)).toMatchObject(inUse)
+    must(await engine.command('production', 'checkout-v2', { type: 'start' }, by))
+    must(await engine.command('production', 'checkout-v2', { type: 'revert' }, by))
+    expect(await engine.command('production', 'checkout-v2', { type: 'archive' }, by)).toMatchObject(inUse)
+    must(await engine.remove('production', 'next', by))
+    must(await engine.command('production', 'checkout-v2', { type: 'archive' }, by))
+  })
+
+  it('begins a new epoch where a running rollout gets or loses one', async () => {
+    const bench = await withRollout()
+    const { engine } = bench
+    must(await engine.create('production', rolloutFile({ key: 'base' }), by))
+    must(await engine.command('production', 'checkout-v2', { type: 'start' }, by))
+    const before = progressOf((await rolloutOf(bench)).state)?.epoch ?? 0
+    const file = rolloutFile({ prerequisites: [{ rollout: 'base' }] })
+    must(await engine.edit('production', 'checkout-v2', file, by))
+    expect(progressOf((await rolloutOf(bench)).state)?.epoch).toBe(before + 1)
+  })
+})

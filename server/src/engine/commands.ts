@@ -14,6 +14,7 @@ import type { RolloutRecord, Storage, Stores } from '../storage/ports.ts'
 import type { ByWhom, PersonEvent, Problem, Result, RolloutCommands } from './api.ts'
 import { firstLook } from './next-look.ts'
 import { addHistory, auditor, emit, recordChange } from './record-change.ts'
+import { usersOfRollout } from './references.ts'
 
 export interface CommandParts {
   readonly storage: Storage
@@ -70,13 +71,27 @@ export async function needEnvironment(stores: Stores, environment: string): Prom
 async function checkReferences(stores: Stores, environment: string, definition: RolloutDefinition): Promise<void> {
   const cohorts = (await stores.cohorts.list(environment)).map((record) => record.key)
   const metrics = (await stores.metrics.list(environment)).map((record) => record.definition)
-  const checked = parseRollout(toFile(definition), { cohorts, metrics })
+  const others = (await stores.rollouts.list(environment)).filter(
+    ({ key, state }) => key !== definition.key && state.phase !== 'archived',
+  )
+  const rollouts = others.map((record) => record.definition)
+  const checked = parseRollout(toFile(definition), { cohorts, metrics, rollouts })
   if (!checked.ok)
     throw new Refused({
       code: 'invalid',
       message: `rollout ${definition.key} cannot be taken as it is: ${issueText(checked.issues)}`,
       issues: checked.issues,
     })
+}
+
+/** Without its prerequisite a rollout would be for nobody. */
+async function refuseNeeded(stores: Stores, { environment, key }: RolloutRecord): Promise<void> {
+  const users = await usersOfRollout(stores, environment, key)
+  if (users.length === 0) return
+  throw new Refused({
+    code: 'in-use',
+    message: `rollout ${key} is a prerequisite of ${users.join(', ')}; take it out there first`,
+  })
 }
 
 export function createCommands({ storage, clock, newId, wake }: CommandParts): RolloutCommands {
@@ -155,6 +170,7 @@ export function createCommands({ storage, clock, newId, wake }: CommandParts): R
     remove: (environment, key, by, version) =>
       attempted(async (stores) => {
         const record = await find(stores, environment, key, version)
+        await refuseNeeded(stores, record)
         if (record.state.phase !== 'draft' && record.state.phase !== 'archived') {
           throw new Refused({
             code: 'illegal-in-phase',
@@ -188,6 +204,7 @@ export function createCommands({ storage, clock, newId, wake }: CommandParts): R
   ): Promise<RolloutRecord> {
     const context = contextOf(by)
     const effective = definition ?? record.definition
+    if (event.type === 'archive') await refuseNeeded(stores, record)
     const moved = transition(effective, record.state, event, context)
     if (!moved.ok) throw new Refused({ code: moved.code, message: moved.message })
     if ('unchanged' in moved) return record

@@ -20,6 +20,15 @@ export async function usersOfMetric(
   return (await stores.rollouts.list(environment)).filter(among).flatMap((record) => metricUses(record, key))
 }
 
+/** The rollouts that are only for those who have a variant of this one. */
+export async function usersOfRollout(stores: Stores, environment: string, key: string): Promise<readonly string[]> {
+  return (await stores.rollouts.list(environment)).flatMap((record) =>
+    record.state.phase !== 'archived' && record.definition.prerequisites?.some(({ rollout }) => rollout === key)
+      ? [`rollout ${record.key}`]
+      : [],
+  )
+}
+
 function cohortUses({ key, definition, state }: RolloutRecord, cohort: string): readonly string[] {
   if (state.phase === 'archived') return []
   const stages = definition.stages

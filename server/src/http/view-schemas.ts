@@ -241,7 +241,7 @@ export const newKeySchema = keyViewSchema
   .meta({ id: 'NewKey' })
 
 export const environmentViewSchema = z
-  .object({ name: z.string(), rulesetVersion: z.number(), createdAt: ms })
+  .object({ name: z.string(), rulesetVersion: z.number(), holdback: z.number(), createdAt: ms })
   .meta({ id: 'Environment' })
 
 export const instanceSchema = z

@@ -3,7 +3,7 @@ import type { Judgement } from '../analysis/judgement.ts'
 import type { CohortDefinition, MetricDefinition } from '../rollout/definition.ts'
 import { progressOf, toFile, toMetricFile } from '../rollout/index.ts'
 import type { RolloutState } from '../rollout/state.ts'
-import type { CatalogRecord, KeyRecord, RolloutRecord } from '../storage/ports.ts'
+import type { CatalogRecord, EnvironmentRecord, KeyRecord, RolloutRecord } from '../storage/ports.ts'
 import type {
   cohortViewSchema,
   keyViewSchema,
@@ -125,6 +125,14 @@ export function metricView(record: CatalogRecord<MetricDefinition>): z.infer<typ
     updatedAt: record.updatedAt,
   }
 }
+
+/** Without its salt. */
+export const environmentView = ({
+  name,
+  rulesetVersion,
+  holdback,
+  createdAt,
+}: EnvironmentRecord): Omit<EnvironmentRecord, 'unitSalt'> => ({ name, rulesetVersion, holdback, createdAt })
 
 export function keyView(record: KeyRecord): z.infer<typeof keyViewSchema> {
   const { hash: _neverShown, ...shown } = record

@@ -182,7 +182,10 @@ describe('a peer that misbehaves harms nobody else', () => {
     const before = owed()
     for (let version = 3; version <= 12; version++) {
       await publish({ ...rulesetOf(version, version), cohorts: largeRuleset(2).cohorts })
-      expect(await quick.next()).toMatchObject({ type: 'patch', version })
+      let heard = await quick.next()
+      // On a busy machine a heartbeat may come in between.
+      while (Reflect.get(heard as object, 'type') === 'ping') heard = await quick.next()
+      expect(heard).toMatchObject({ type: 'patch', version })
     }
     // At most a closing frame has come to it.
     expect(owed()).toBeLessThan(before + 100)

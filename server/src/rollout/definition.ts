@@ -1,4 +1,4 @@
-import type { Condition, Rule, Variant } from '@pipit/shared/rules'
+import type { Condition, LayerRange, Prerequisite, Rule, Variant } from '@pipit/shared/rules'
 import type { JsonSchema } from './payload/keywords.ts'
 
 /**
@@ -8,8 +8,14 @@ import type { JsonSchema } from './payload/keywords.ts'
 export interface RolloutDefinition {
   readonly key: string
   readonly description?: string
-  /** Attribute that is assigned; `id` when absent. */
-  readonly unit?: string
+  /** Attribute that is assigned, or several, of which the first that a user has counts; `id` when absent. */
+  readonly unit?: string | readonly string[]
+  /** `request`: each request is dealt out by itself, without a unit. */
+  readonly assign?: 'request'
+  /** Only for those who have a variant of these rollouts. */
+  readonly prerequisites?: readonly Prerequisite[]
+  /** Only for a part of the units: rollouts in other parts of the same layer exclude this one. */
+  readonly layer?: LayerRange
   /** `stable` first; `[stable, canary]` when the file names none. */
   readonly variants: readonly Variant[]
   /** What every payload meets: JSON Schema, draft 2020-12. `stable` may be without a payload, no other variant. Not sent to SDKs. */

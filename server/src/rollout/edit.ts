@@ -59,7 +59,7 @@ function editRunning(
       `variant "${gone.name}" is being served and cannot be removed while the rollout runs`,
     )
   }
-  if ((definition.unit ?? 'id') !== (before.unit ?? 'id')) {
+  if (assignedBy(definition) !== assignedBy(before)) {
     return rejected(
       'invalid-edit',
       'the unit decides who is in which arm and cannot change while the rollout runs; restart it instead',
@@ -69,7 +69,7 @@ function editRunning(
     return rejected('invalid-edit', 'analysis.tick cannot change while the rollout runs; restart it instead')
   }
   const reweighted = stage.weight !== current?.weight
-  // Other arms or shares deal the canary's users anew: what was counted so far is of another deal.
+  // Other arms, shares or people deal the canary's users anew: what was counted so far is of another deal.
   const redealt = dealOf(definition) !== dealOf(before)
   const known = new Set(definition.variants.map((variant) => variant.name))
   const next: Progress = {
@@ -106,8 +106,10 @@ function passedFault(
   return `the stages passed already (${names}) cannot be added to, removed, renamed or given other weights; edit the stages to come, or restart`
 }
 
-const dealOf = ({ variants }: RolloutDefinition): string =>
-  JSON.stringify(variants.slice(1).map(({ name, share }) => [name, share ?? 1]))
+const assignedBy = ({ unit, assign }: RolloutDefinition): string => JSON.stringify([unit ?? 'id', assign])
+
+const dealOf = ({ variants, prerequisites, layer }: RolloutDefinition): string =>
+  JSON.stringify([variants.slice(1).map(({ name, share }) => [name, share ?? 1]), prerequisites, layer])
 
 const limitsOf = ({ guards, gates }: RolloutDefinition): string =>
   JSON.stringify(

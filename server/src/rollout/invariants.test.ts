@@ -90,7 +90,7 @@ interface World {
 
 const rulesetOf = ({ definition, state }: Pick<World, 'definition' | 'state'>): Ruleset =>
   projectRuleset({
-    environment: { name: 'production', unitSalt: 'salt', rulesetVersion: 1 },
+    environment: { name: 'production', unitSalt: 'salt', rulesetVersion: 1, holdback: 0 },
     rollouts: [{ key: definition.key, definition, state }],
     cohorts: [],
     metrics: [],

@@ -14,6 +14,7 @@ import type {
   RolloutDefinition,
   Stage,
 } from './definition.ts'
+import { checkEligibility, checkNeighbours, type Neighbour } from './eligibility.ts'
 import type { JsonSchema } from './payload/keywords.ts'
 import { cohortSchema, metricSchema, type RolloutInput, rolloutSchema } from './schema.ts'
 import { parseBy } from './wording.ts'
@@ -27,6 +28,8 @@ export interface KnownNames {
   readonly cohorts?: readonly string[]
   /** Keys of the environment's metrics. */
   readonly metrics?: readonly MetricDefinition[]
+  /** The environment's other rollouts that are not archived. */
+  readonly rollouts?: readonly Neighbour[]
 }
 
 /** A rollout file's content (from JSON or YAML) as a definition with every default, or every fault with its path. */
@@ -39,6 +42,8 @@ export function parseRollout(input: unknown, known: KnownNames = {}): ParseResul
     ...checkRollout(definition, known.metrics),
     ...validateRules(definition.rules, { variants, cohorts: known.cohorts }, 'rules'),
     ...unknownCohorts(definition.stages, known.cohorts),
+    ...checkEligibility(definition, known.metrics),
+    ...(known.rollouts === undefined ? [] : checkNeighbours(definition, known.rollouts)),
   ]
   return issues.length === 0 ? { ok: true, definition } : { ok: false, issues }
 }
@@ -106,11 +111,11 @@ function complete(input: RolloutInput): RolloutDefinition {
   return {
     key: input.key,
     ...(input.description === undefined ? {} : { description: input.description }),
-    ...(input.unit === undefined ? {} : { unit: input.unit }),
+    ...peopleOf(input),
     variants: (input.variants ?? [{ name: 'stable' }, { name: 'canary' }]) as readonly Variant[],
     ...(input.payloadSchema === undefined ? {} : { payloadSchema: input.payloadSchema as JsonSchema }),
     rules: (input.rules ?? []) as unknown as readonly Rule[],
-    stages: input.stages.map(completeStage),
+    stages: input.stages.map((stage) => completeStage(stage, input.assign === 'request')),
     guards: (input.guards ?? []).map(guardOf),
     gates: (input.gates ?? []).map(gateOf),
     metrics: (input.metrics ?? []).map(metricOf),
@@ -163,7 +168,24 @@ function gateOf({ metric, noWorseThan, betterThan, weight }: GateInput): Gate {
   }
 }
 
-function completeStage(stage: RolloutInput['stages'][number]): Stage {
+/** What is assigned, and who may take part. */
+function peopleOf({ unit, assign, prerequisites = [], layer }: RolloutInput): Partial<RolloutDefinition> {
+  return {
+    ...(unit === undefined ? {} : { unit }),
+    ...(assign === 'request' ? { assign } : {}),
+    ...(prerequisites.length === 0
+      ? {}
+      : {
+          prerequisites: prerequisites.map(({ rollout, variant }) => ({
+            rollout,
+            ...(variant === undefined ? {} : { variant }),
+          })),
+        }),
+    ...(layer === undefined ? {} : { layer }),
+  }
+}
+
+function completeStage(stage: RolloutInput['stages'][number], byRequest: boolean): Stage {
   const holdMs = stage.hold ?? 0
   const cohorts = stage.cohorts ?? []
   return {
@@ -173,7 +195,8 @@ function completeStage(stage: RolloutInput['stages'][number]): Stage {
     holdMs,
     maxHoldMs: stage.maxHold ?? 4 * Math.max(holdMs, 300_000),
     approval: stage.approval ?? false,
-    minUnits: stage.minUnits ?? (stage.weight > 0 ? 30 : cohorts.length > 0 ? 1 : 0),
+    // Requests that are dealt out by themselves expose no units.
+    minUnits: stage.minUnits ?? (byRequest ? 0 : stage.weight > 0 ? 30 : cohorts.length > 0 ? 1 : 0),
   }
 }
 

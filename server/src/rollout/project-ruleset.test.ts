@@ -5,7 +5,7 @@ import type { RolloutState } from './state.ts'
 
 function projected(state: RolloutState, changes: object = {}, metrics: ProjectionInput['metrics'] = []) {
   const ruleset = projectRuleset({
-    environment: { name: 'production', unitSalt: 'unit-salt', rulesetVersion: 7 },
+    environment: { name: 'production', unitSalt: 'unit-salt', rulesetVersion: 7, holdback: 0 },
     rollouts: [{ key: 'checkout-v2', definition: definitionOf(changes), state }],
     cohorts: [{ key: 'beta', description: 'for people', when: { plan: 'beta' } }],
     metrics,

@@ -5,7 +5,12 @@ import type { RolloutState } from './state.ts'
 import { progressOf } from './view.ts'
 
 export interface ProjectionInput {
-  readonly environment: { readonly name: string; readonly unitSalt: string; readonly rulesetVersion: number }
+  readonly environment: {
+    readonly name: string
+    readonly unitSalt: string
+    readonly rulesetVersion: number
+    readonly holdback: number
+  }
   readonly rollouts: readonly {
     readonly key: string
     readonly definition: RolloutDefinition
@@ -22,6 +27,7 @@ export function projectRuleset(input: ProjectionInput): Ruleset {
     version: input.environment.rulesetVersion,
     environment: input.environment.name,
     unitSalt: input.environment.unitSalt,
+    ...(input.environment.holdback > 0 ? { holdback: input.environment.holdback } : {}),
     rollouts: Object.fromEntries(
       visible.map(({ key, definition, state }) => [key, projectRollout(definition, state, input.metrics)]),
     ),
@@ -48,7 +54,7 @@ function projectRollout(
     weight: progress?.weight ?? 0,
     variants: definition.variants,
   }
-  if (phase === 'succeeded') return { ...base, winner: state.winner, ...unitOf(definition) }
+  if (phase === 'succeeded') return { ...base, winner: state.winner, ...assignmentOf(definition) }
   if (progress === undefined || phase === 'reverted') return base
   const stage = definition.stages[progress.stage]
   const cohorts = [...new Set(definition.stages.slice(0, progress.stage + 1).flatMap((passed) => passed.cohorts))]
@@ -56,7 +62,7 @@ function projectRollout(
   return {
     ...base,
     ...(stage === undefined ? {} : { stage: stage.name }),
-    ...unitOf(definition),
+    ...assignmentOf(definition),
     ...(definition.rules.length > 0 ? { rules: definition.rules } : {}),
     ...(cohorts.length > 0 ? { cohorts } : {}),
     ...(Object.keys(progress.overrides).length > 0 ? { overrides: progress.overrides } : {}),
@@ -69,7 +75,18 @@ function projectRollout(
   }
 }
 
-const unitOf = ({ unit }: RolloutDefinition): { unit?: string } => (unit === undefined ? {} : { unit })
+/** What is assigned, and who may take part. */
+const assignmentOf = ({
+  unit,
+  assign,
+  prerequisites,
+  layer,
+}: RolloutDefinition): Pick<RulesetRollout, 'unit' | 'assign' | 'prerequisites' | 'layer'> => ({
+  ...(unit === undefined ? {} : { unit }),
+  ...(assign === undefined ? {} : { assign }),
+  ...(prerequisites === undefined ? {} : { prerequisites }),
+  ...(layer === undefined ? {} : { layer }),
+})
 
 /** The metrics that a rollout compares: its own definitions, and those of the environment that a guard or gate names. */
 export function comparedMetrics(

@@ -231,11 +231,42 @@ const analysis = z
   })
   .meta({ id: 'AnalysisSettings' })
 
+const path = z.string().min(1).max(128)
+const percent = z.number().min(0).max(100).refine(isStep, 'must be in steps of 0.001')
+
+const unit = z.union([path, z.array(path).min(1).max(4)]).meta({
+  description:
+    'The attribute that is assigned, a dotted path, or up to four of which the first that a user has counts; id when absent',
+  example: ['account.id', 'id'],
+})
+
+const assign = z.enum(['unit', 'request']).meta({
+  description:
+    'request: each request is dealt out by itself, and nobody stays in an arm; not for metrics that count units',
+})
+
+const prerequisites = z
+  .array(z.strictObject({ rollout: key('rollout'), variant: name.optional() }))
+  .max(10)
+  .meta({
+    description: 'Only for those who have this variant (any but stable where none is named) of each of these rollouts',
+    example: [{ rollout: 'checkout-v2', variant: 'canary' }],
+  })
+
+const layer = z.strictObject({ name: key('layer'), from: percent, to: percent }).meta({
+  description:
+    'Only for this part of a layer, in percent: rollouts in other parts of the same layer never meet the same unit',
+  example: { name: 'search', from: 0, to: 50 },
+})
+
 export const rolloutSchema = z
   .strictObject({
     key: key('rollout'),
     description: z.string().max(2000).optional(),
-    unit: z.string().min(1).max(128).optional(),
+    unit: unit.optional(),
+    assign: assign.optional(),
+    prerequisites: prerequisites.optional(),
+    layer: layer.optional(),
     variants: z.array(variant).min(2).max(20).optional(),
     payloadSchema: payloadSchema.optional(),
     rules: z.array(rule).max(100).optional(),

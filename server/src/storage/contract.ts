@@ -52,7 +52,13 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
     beforeEach(async () => {
       under = await open()
       storage = under.storage
-      await storage.environments.insert({ name: 'production', unitSalt: 'salt', rulesetVersion: 1, createdAt: 1 })
+      await storage.environments.insert({
+        name: 'production',
+        unitSalt: 'salt',
+        rulesetVersion: 1,
+        holdback: 0,
+        createdAt: 1,
+      })
     })
     afterEach(async () => {
       await storage.close().catch(() => undefined)

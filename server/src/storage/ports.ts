@@ -26,6 +26,8 @@ export interface EnvironmentRecord {
   readonly unitSalt: string
   /** Version of the ruleset; grows by one with each change an SDK could notice. */
   readonly rulesetVersion: number
+  /** Share of people, in percent, whom no rollout touches. */
+  readonly holdback: number
   readonly createdAt: number
 }
 
@@ -125,6 +127,8 @@ export interface Stores {
     list(): Promise<readonly EnvironmentRecord[]>
     get(name: string): Promise<EnvironmentRecord | undefined>
     insert(record: EnvironmentRecord): Promise<void>
+    /** False when there is no such environment. */
+    setHoldback(name: string, holdback: number): Promise<boolean>
     /** Adds one to the ruleset version and returns it. */
     bump(name: string): Promise<number>
   }

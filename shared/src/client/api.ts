@@ -57,7 +57,7 @@ export interface TrackOptions {
   readonly value?: number
   /** Makes the event idempotent across processes and retries. */
   readonly id?: string
-  /** The attribute whose value is the unit; as the rollout's `unit`. Default `id`. */
+  /** The attribute whose value is the unit. Default: what each rollout that counts the event assigns. */
   readonly unit?: string
 }
 

@@ -49,7 +49,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   const tracker = createTracker({
     clock,
     events,
-    ruleset: () => rulesets.compiled?.ruleset,
+    ruleset: () => rulesets.compiled,
     settled: identity.settled,
     invalid(message) {
       reporter.countInvalid()

@@ -42,9 +42,9 @@ export function createSeenUnits(limit: number): SeenUnits {
       while (true) {
         const a = table[at] as number
         const b = table[at + 1] as number
-        if (a === first && b === second) return true
         // A place of two zeros is empty.
         if ((a | b) === 0) return false
+        if (a === first && b === second) return true
         at = (at + 2) & mask
       }
     },

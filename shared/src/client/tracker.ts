@@ -1,17 +1,17 @@
 import type { Clock } from '../clock/index.ts'
-import { asUnit, type User } from '../decide/index.ts'
+import { asUnit, type CompiledRuleset, type User, unitOf } from '../decide/index.ts'
 import { unitHash } from '../hash/index.ts'
-import { compilePath, type Ruleset } from '../rules/index.ts'
+import { compilePath } from '../rules/index.ts'
 import type { TrackOptions } from './api.ts'
 import type { EventQueue } from './event-queue.ts'
 
-/** Events kept from before the first ruleset: without its salt a unit cannot be named yet. */
+/** Events kept from before the first ruleset: without it nobody knows who counts them, nor for which unit. */
 const earlyLimit = 1000
 
 export interface TrackerParts {
   readonly clock: Clock
   readonly events: EventQueue
-  readonly ruleset: () => Ruleset | undefined
+  readonly ruleset: () => CompiledRuleset | undefined
   /** The unit that a user's id goes on under. */
   readonly settled: (id: string) => string
   readonly invalid: (message: string) => void
@@ -25,29 +25,68 @@ export interface Tracker {
   waiting(): number
 }
 
+interface Tracked {
+  readonly user: User
+  readonly event: string
+  readonly options: TrackOptions
+  readonly at: number
+}
+
 export function createTracker({ clock, events, ruleset, settled, invalid }: TrackerParts): Tracker {
-  const early: { unit: string; event: string; value: number | undefined; id: string | undefined; at: number }[] = []
+  const early: Tracked[] = []
+  const environment = { identify: (_rollout: unknown, id: string) => settled(id) }
+
+  /** The units of a user by what they are: an event counts for what each rollout that counts it assigns. */
+  function unitsOf(compiled: CompiledRuleset, { user, event, options }: Tracked): ReadonlyMap<string, string> {
+    const units = new Map<string, string>()
+    for (const rollout of compiled.rollouts.values()) {
+      if (rollout.source.events?.includes(event) !== true) continue
+      const unit = options.unit === undefined ? unitOf(rollout, user, environment) : named(user, options.unit)
+      const what = options.unit === undefined && rollout.units !== undefined ? String(rollout.source.unit) : ''
+      if (unit !== undefined && ![...units.values()].includes(unit)) units.set(what, unit)
+    }
+    return units
+  }
+
+  function named(user: User, attribute: string): string | undefined {
+    if (typeof user !== 'object') return undefined
+    return asUnit(compilePath(attribute)(user)) ?? asUnit(user.anonymousId)
+  }
+
+  function send(compiled: CompiledRuleset, tracked: Tracked): void {
+    const { value, id } = tracked.options
+    for (const [what, unit] of unitsOf(compiled, tracked)) {
+      events.add({
+        event: tracked.event,
+        at: tracked.at,
+        value,
+        unit: unitHash(compiled.ruleset.unitSalt, unit),
+        // An id counts once: what is told again for another unit needs one of its own, the same in every process.
+        id: id === undefined || what === '' ? id : unitHash(id, what),
+      })
+    }
+  }
+
   return {
-    track(user, event, options) {
-      const unit = unitOf(user, options?.unit, settled)
-      const { value, id } = options ?? {}
-      if (unit === undefined || !isName(event) || !isValue(value) || !(id === undefined || isName(id))) {
+    track(user, event, options = {}) {
+      const { value, id } = options
+      const known = typeof user === 'string' ? user !== '' && options.unit === undefined : isUser(user, options.unit)
+      if (user === undefined || !known || !isName(event) || !isValue(value) || !(id === undefined || isName(id))) {
         invalid(
           'track(user, event, { value, id }) needs a user id, a name, a finite value and an id of 1 to 128 characters; the event is not counted',
         )
         return
       }
-      const known = ruleset()
-      const item = { event, at: clock.monotonic(), value, id }
-      if (known === undefined) {
-        early.push({ unit, ...item })
-        if (early.length > earlyLimit) early.shift()
-      } else if (isCounted(known, event)) events.add({ ...item, unit: unitHash(known.unitSalt, unit) })
+      const compiled = ruleset()
+      const tracked = { user, event, options, at: clock.monotonic() }
+      if (compiled !== undefined) return send(compiled, tracked)
+      early.push(tracked)
+      if (early.length > earlyLimit) early.shift()
     },
     release() {
-      const known = ruleset()
-      if (known === undefined) return
-      for (const { unit, ...item } of early.splice(0)) events.add({ ...item, unit: unitHash(known.unitSalt, unit) })
+      const compiled = ruleset()
+      if (compiled === undefined) return
+      for (const tracked of early.splice(0)) send(compiled, tracked)
     },
     waiting: () => early.length,
   }
@@ -57,19 +96,10 @@ const isName = (text: unknown): boolean => typeof text === 'string' && text.leng
 const isValue = (value: unknown): boolean =>
   value === undefined || (typeof value === 'number' && Math.abs(value) <= 1e15)
 
-function isCounted(ruleset: Ruleset, event: string): boolean {
-  return Object.values(ruleset.rollouts).some((rollout) => rollout.events?.includes(event) === true)
-}
-
-/** As `decide` has it: the id, or the named attribute, or the anonymous id in place of a missing one. */
-function unitOf(
-  user: User | undefined,
-  attribute: string | undefined,
-  settled: (id: string) => string,
-): string | undefined {
-  if (typeof user === 'string') return user === '' || attribute !== undefined ? undefined : settled(user)
-  if (typeof user !== 'object' || user === null) return undefined
-  const unit = asUnit(attribute === undefined ? user.id : compilePath(attribute)(user))
-  if (unit === undefined) return asUnit(user.anonymousId)
-  return attribute === undefined || attribute === 'id' ? settled(unit) : unit
+/** Whether there is anything to tell the user by; which of it counts, the rollouts say. */
+function isUser(user: unknown, attribute: string | undefined): boolean {
+  if (typeof user !== 'object' || user === null) return false
+  if (asUnit(Reflect.get(user, 'anonymousId')) !== undefined) return true
+  if (attribute === undefined) return Object.keys(user).length > 0
+  return asUnit(compilePath(attribute)(user as { readonly [name: string]: unknown })) !== undefined
 }

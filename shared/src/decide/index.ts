@@ -5,4 +5,4 @@ export type { DecideContext, Decision, HeadersLike, Reason, User } from './decis
 export { reasons } from './decision.ts'
 export type { DecideEnvironment, UserAgent } from './environment.ts'
 export { newResolution, type Resolution, resolve } from './resolve.ts'
-export { asUnit } from './unit.ts'
+export { asUnit, unitOf } from './unit.ts'

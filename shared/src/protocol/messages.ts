@@ -38,6 +38,8 @@ export interface PatchMessage extends Partial<Cadence> {
   readonly type: 'patch'
   readonly from: number
   readonly version: number
+  /** The environment's holdback, where it changed. */
+  readonly holdback?: number
   readonly rollouts?: { readonly [key: string]: RolloutPatch }
   /** Whole cohorts that are new or changed. */
   readonly cohorts?: { readonly [key: string]: RulesetCohort }

@@ -11,6 +11,7 @@ export function readRuleset(value: unknown, path: string): Ruleset {
   count(source, 'version', path)
   text(source, 'environment', path)
   text(source, 'unitSalt', path, 128, 0)
+  if (own(source, 'holdback') !== undefined) finite(source, 'holdback', path, 0, 100)
   for (const [key, rollout] of Object.entries(record(own(source, 'rollouts'), named(path, 'rollouts')))) {
     readRollout(rollout, `${named(path, 'rollouts')}.${key}`)
   }
@@ -41,7 +42,9 @@ export function readRollout(value: unknown, path: string): RulesetRollout {
   count(source, 'epoch', path)
   finite(source, 'weight', path, 0, 100)
   optionalText(source, 'stage', path)
-  optionalText(source, 'unit', path)
+  if (Array.isArray(own(source, 'unit'))) texts(source, 'unit', path, 16)
+  else optionalText(source, 'unit', path)
+  readEligibility(source, path)
   optionalText(source, 'winner', path)
   readVariants(source, path)
   list(source, 'rules', path, 10_000)?.forEach((rule, i) => {
@@ -52,6 +55,21 @@ export function readRollout(value: unknown, path: string): RulesetRollout {
   texts(source, 'slices', path, wireLimits.slices)
   readRest(source, path)
   return value as RulesetRollout
+}
+
+function readEligibility(source: JsonRecord, path: string): void {
+  const assign = own(source, 'assign')
+  if (assign !== undefined && assign !== 'request') throw new Fault(`${path}.assign`, 'must be "request"')
+  list(source, 'prerequisites', path, 100)?.forEach((item, i) => {
+    const prerequisite = record(item, `${path}.prerequisites[${i}]`)
+    text(prerequisite, 'rollout', `${path}.prerequisites[${i}]`)
+    optionalText(prerequisite, 'variant', `${path}.prerequisites[${i}]`)
+  })
+  if (own(source, 'layer') === undefined) return
+  const layer = record(own(source, 'layer'), `${path}.layer`)
+  text(layer, 'name', `${path}.layer`)
+  finite(layer, 'from', `${path}.layer`, 0, 100)
+  finite(layer, 'to', `${path}.layer`, 0, 100)
 }
 
 function readVariants(source: JsonRecord, path: string): void {

@@ -151,6 +151,7 @@ function readPatch(source: JsonRecord): PatchMessage {
     type: 'patch',
     from: count(source, 'from', ''),
     version: count(source, 'version', ''),
+    ...(own(source, 'holdback') === undefined ? {} : { holdback: finite(source, 'holdback', '', 0, 100) }),
     ...(rollouts === undefined ? {} : { rollouts: rollouts as { readonly [key: string]: RolloutPatch } }),
     ...(cohorts === undefined ? {} : { cohorts: cohorts as NonNullable<PatchMessage['cohorts']> }),
     ...(removed === undefined ? {} : { removed: readRemoved(record(removed, 'removed')) }),

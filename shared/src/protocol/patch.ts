@@ -25,6 +25,7 @@ export function diffRulesets(from: Ruleset, to: Ruleset): PatchMessage {
     type: 'patch',
     from: from.version,
     version: to.version,
+    ...((from.holdback ?? 0) === (to.holdback ?? 0) ? {} : { holdback: to.holdback ?? 0 }),
     ...(Object.keys(rollouts).length > 0 ? { rollouts } : {}),
     ...(Object.keys(cohorts).length > 0 ? { cohorts } : {}),
     ...(Object.keys(removed).length > 0 ? { removed } : {}),
@@ -51,7 +52,8 @@ export function applyPatch(ruleset: Ruleset, patch: PatchMessage): Ruleset | und
   const cohorts = cohortsChange
     ? without({ ...ruleset.cohorts, ...patch.cohorts }, patch.removed?.cohorts)
     : ruleset.cohorts
-  return { ...ruleset, version: patch.version, rollouts, cohorts }
+  const { holdback = ruleset.holdback } = patch
+  return { ...ruleset, version: patch.version, ...(holdback === undefined ? {} : { holdback }), rollouts, cohorts }
 }
 
 function applyRollouts(ruleset: Ruleset, patch: PatchMessage): Ruleset['rollouts'] | undefined {

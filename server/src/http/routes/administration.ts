@@ -24,7 +24,7 @@ import {
   meSchema,
   newKeySchema,
 } from '../view-schemas.ts'
-import { keyView } from '../views.ts'
+import { environmentView, keyView } from '../views.ts'
 
 const keyBody = z
   .strictObject({
@@ -42,6 +42,20 @@ const environmentBody = z
       .regex(keyPattern, 'must be 1 to 64 lower-case letters, digits, . _ - and start with a letter or digit'),
   })
   .meta({ id: 'EnvironmentInput', example: { name: 'staging' } })
+
+const environmentPatch = z
+  .strictObject({
+    holdback: z
+      .number()
+      .min(0)
+      .max(100)
+      .meta({ description: 'Share of people, in percent, whom no rollout of the environment touches' }),
+    reason: z.string().min(1).max(500).optional(),
+  })
+  .meta({
+    id: 'EnvironmentPatch',
+    example: { holdback: 2, reason: 'to measure what a quarter of rollouts adds up to' },
+  })
 
 const json = <S extends z.ZodType>(schema: S) => ({ required: true, content: { 'application/json': { schema } } })
 
@@ -94,6 +108,14 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
     middleware: guards.writeAnywhere('admin', { required: true }),
     request: { query: noQuery, body: json(environmentBody) },
     responses: answers(environmentViewSchema, 'The new environment', 201),
+  })
+  const changeEnvironment = createRoute({
+    method: 'patch',
+    path: '/environments/{name}',
+    summary: 'Changes the settings of an environment',
+    middleware: guards.writeAnywhere('admin', { required: true }),
+    request: { query: noQuery, params: z.strictObject({ name: z.string().max(64) }), body: json(environmentPatch) },
+    responses: answers(environmentViewSchema, 'The environment as it is now'),
   })
   const instances = createRoute({
     method: 'get',
@@ -167,10 +189,7 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
       async (c) => {
         const all = await deps.storage.environments.list()
         const items = [...all].sort((a, b) => (a.name < b.name ? -1 : 1)).slice(0, c.req.valid('query').limit)
-        return c.json(
-          { items: items.map(({ name, rulesetVersion, createdAt }) => ({ name, rulesetVersion, createdAt })) },
-          200,
-        )
+        return c.json({ items: items.map(environmentView) }, 200)
       },
       tellFaults(listEnvironments),
     )
@@ -178,9 +197,19 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
       createEnvironment,
       async (c) => {
         const made = await settled(await deps.engine.createEnvironment(c.req.valid('json').name, { actor: actorOf(c) }))
-        return c.json({ name: made.name, rulesetVersion: made.rulesetVersion, createdAt: made.createdAt }, 201)
+        return c.json(environmentView(made), 201)
       },
       tellFaults(createEnvironment),
+    )
+    .openapi(
+      changeEnvironment,
+      async (c) => {
+        const { holdback, reason } = c.req.valid('json')
+        const by = { actor: actorOf(c), ...(reason === undefined ? {} : { reason }) }
+        const changed = await settled(await deps.engine.setHoldback(c.req.valid('param').name, holdback, by))
+        return c.json(environmentView(changed), 200)
+      },
+      tellFaults(changeEnvironment),
     )
     .openapi(
       instances,

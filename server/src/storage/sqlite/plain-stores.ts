@@ -21,6 +21,9 @@ export function environmentStore({ orm }: Connection): Stores['environments'] {
     async insert(record: EnvironmentRecord) {
       orm.insert(table).values(record).run()
     },
+    async setHoldback(name, holdback) {
+      return orm.update(table).set({ holdback }).where(eq(table.name, name)).run().changes > 0
+    },
     async bump(name) {
       const row = orm
         .update(table)

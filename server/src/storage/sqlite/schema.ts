@@ -1,4 +1,4 @@
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** Times are epoch milliseconds, JSON is text, booleans do not occur. */
 
@@ -6,6 +6,7 @@ export const environments = sqliteTable('environments', {
   name: text().primaryKey(),
   unitSalt: text('unit_salt').notNull(),
   rulesetVersion: integer('ruleset_version').notNull(),
+  holdback: real().notNull().default(0),
   createdAt: integer('created_at').notNull(),
 })
 

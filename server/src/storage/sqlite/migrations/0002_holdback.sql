@@ -1,0 +1,1 @@
+ALTER TABLE `environments` ADD `holdback` real DEFAULT 0 NOT NULL;

@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest'
+import { unitHash } from '../hash/index.ts'
+import type { Ruleset, RulesetRollout } from '../rules/index.ts'
+import { createFakeClock, createFakeServer, seededRandom } from '../testing/index.ts'
+import type { ClientOptions } from './api.ts'
+import { createClientCore } from './core.ts'
+
+const salt = 'unit-salt-012345'
+const rollout: RulesetRollout = {
+  ...{ phase: 'running', salt: '0123456789abcdef', hash: 1, epoch: 1, stage: 'half', weight: 50 },
+  variants: [{ name: 'stable' }, { name: 'canary' }],
+  events: ['purchase'],
+}
+const rulesetOf = (rollouts: Ruleset['rollouts'], fields: Partial<Ruleset> = {}): Ruleset => ({
+  ...{ version: 1, environment: 'production', unitSalt: salt, cohorts: {} },
+  rollouts,
+  ...fields,
+})
+
+async function setup(ruleset: Ruleset, options: Partial<ClientOptions> = {}, waitMs = 10) {
+  const clock = createFakeClock()
+  const random = seededRandom(1)
+  const server = createFakeServer(clock, random, ruleset)
+  const warnings: string[] = []
+  const sdk = createClientCore(
+    {
+      ...{ sdk: { name: 'test', version: '1' }, clock, random },
+      ...{ connect: server.connect, request: server.request },
+      log: { warn: (message) => warnings.push(message) },
+    },
+    { url: 'http://127.0.0.1:4400', key: 'srv_x', rollout: 'checkout', ...options },
+  )
+  if (waitMs > 0) await clock.advance(waitMs)
+  const reports = async () => {
+    await clock.advance(30_000)
+    return server.accepted
+  }
+  return { sdk, reports, warnings }
+}
+
+describe('signing in', () => {
+  const users = Array.from({ length: 300 }, (_, i) => ({ id: `user-${i}`, anonymousId: `cookie-${i}` }))
+
+  it('moves nobody to the other side, and tells of nobody twice', async () => {
+    const { sdk, reports } = await setup(rulesetOf({ checkout: rollout }))
+    const before = users.map(({ anonymousId }) => sdk.variant({ anonymousId }))
+    expect(users.map((user) => sdk.variant(user))).toEqual(before)
+    // From then on the id alone is enough.
+    expect(users.map(({ id }) => sdk.variant(id))).toEqual(before)
+    expect(users.map(({ id }) => sdk.decide({ id }).unit)).toEqual(users.map(({ anonymousId }) => anonymousId))
+    sdk.track('user-1', 'purchase')
+    const told = await reports()
+    const exposed = told.flatMap(({ exposures = [] }) => exposures.flatMap(({ units }) => units))
+    expect(exposed.toSorted()).toEqual(users.map(({ anonymousId }) => unitHash(salt, anonymousId)).toSorted())
+    const events = told.flatMap((report) => report.events ?? [])
+    expect(events.map(({ unit }) => unit)).toEqual([unitHash(salt, 'cookie-1')])
+  })
+
+  it('leaves an id alone that was decided for before', async () => {
+    const { sdk } = await setup(rulesetOf({ checkout: rollout }))
+    const before = users.map(({ id }) => sdk.variant(id))
+    for (const { anonymousId } of users) sdk.variant({ anonymousId })
+    expect(users.map((user) => sdk.variant(user))).toEqual(before)
+    expect(users.map((user) => sdk.decide(user).unit)).toEqual(users.map(({ id }) => id))
+  })
+
+  it('knows nothing of an anonymous id that nobody was decided by', async () => {
+    const { sdk } = await setup(rulesetOf({ checkout: rollout }))
+    expect(sdk.decide({ id: 'ada', anonymousId: 'c' }).unit).toBe('ada')
+  })
+
+  it('is remembered within bounds', async () => {
+    const { sdk } = await setup(rulesetOf({ checkout: rollout }), { maxRememberedUnits: 50 })
+    for (const { anonymousId } of users) sdk.variant({ anonymousId })
+    for (const user of users) sdk.variant(user)
+    const [last, first] = [users.at(-1), users[0]]
+    expect(sdk.decide(last).unit).toBe(last?.anonymousId)
+    expect(sdk.decide(first).unit).toBe(first?.id)
+  })
+})
+
+describe('events', () => {
+  const account = { ...rollout, salt: 'fedcba9876543210', unit: 'account' }
+
+  it('count for what each rollout assigns, once for each', async () => {
+    const { sdk, reports } = await setup(rulesetOf({ checkout: rollout, again: rollout, billing: account }))
+    sdk.track({ id: 'ada', account: 'acme' }, 'purchase', { id: 'order-1', value: 5 })
+    sdk.track({ id: 'bo' }, 'purchase')
+    sdk.track({ account: 'acme' }, 'purchase')
+    const events = (await reports()).flatMap((report) => report.events ?? [])
+    expect(events.map(({ unit }) => unit)).toEqual(['ada', 'acme', 'bo', 'acme'].map((unit) => unitHash(salt, unit)))
+    expect(events.slice(0, 2).map(({ id, value }) => [id, value])).toEqual([
+      ['order-1', 5],
+      [unitHash('order-1', 'account'), 5],
+    ])
+  })
+
+  it('from before the first ruleset wait for it', async () => {
+    const late = await setup(rulesetOf({ checkout: rollout, billing: account }), {}, 0)
+    expect(late.sdk.status().version).toBe(0)
+    late.sdk.track({ account: 'acme' }, 'purchase')
+    expect(late.sdk.status().pending.events).toBe(1)
+    const events = (await late.reports()).flatMap((report) => report.events ?? [])
+    expect(events).toMatchObject([{ event: 'purchase', unit: unitHash(salt, 'acme') }])
+  })
+
+  it('of nobody are refused in words', async () => {
+    const { sdk, warnings } = await setup(rulesetOf({ checkout: rollout }))
+    for (const user of [undefined, '', {}, 7]) sdk.track(user as never, 'purchase')
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toMatch(/needs a user id/)
+    expect(sdk.status().dropped.invalid).toBe(4)
+  })
+})
+
+describe('a rollout that deals out requests', () => {
+  it('tells outcomes of both arms spread over the buckets, and no exposures', async () => {
+    const { sdk, reports } = await setup(rulesetOf({ checkout: { ...rollout, assign: 'request' } }))
+    const variants = new Set<string>()
+    for (let i = 0; i < 2000; i++) {
+      const decision = sdk.decide('ada')
+      variants.add(decision.variant)
+      sdk.outcome(decision, { ok: true })
+    }
+    expect(variants).toEqual(new Set(['stable', 'canary']))
+    const told = await reports()
+    expect(told.flatMap((report) => report.exposures ?? [])).toEqual([])
+    const cells = told.flatMap((report) => report.outcomes ?? [])
+    expect(cells.map(({ stratum }) => stratum)).toEqual(['split', 'split'])
+    for (const { buckets, columns } of cells) expect(buckets.length / columns).toBe(256)
+  })
+})
+
+describe('whom a rollout does not touch', () => {
+  it('is neither exposed nor evidence', async () => {
+    const { sdk, reports } = await setup(rulesetOf({ checkout: rollout }, { holdback: 100 }))
+    sdk.outcome(sdk.decide('ada'), { ok: false })
+    expect(sdk.decide('ada')).toMatchObject({ variant: 'stable', reason: 'holdback' })
+    expect(await reports()).toEqual([])
+  })
+})
+
+describe('all variants at once', () => {
+  it('are those of each, and expose nobody', async () => {
+    const { sdk, reports } = await setup(
+      rulesetOf({ checkout: rollout, search: { ...rollout, salt: 'x', weight: 100 } }),
+    )
+    expect(sdk.variants('ada')).toEqual({ checkout: sdk.variant('ada'), search: 'canary' })
+    const exposed = (await reports()).flatMap((report) => report.exposures ?? [])
+    expect(exposed.map((cell) => cell.rollout)).toEqual(['checkout'])
+  })
+})
+
+describe('a getter of a user that decides as well', () => {
+  it('changes nothing for whoever asked first', async () => {
+    const sliced = { ...rollout, weight: 100, slices: ['country'] }
+    const { sdk } = await setup(rulesetOf({ checkout: sliced, other: { ...rollout, weight: 0 } }))
+    const user = {
+      get id() {
+        sdk.variant('somebody', 'other')
+        return 'ada'
+      },
+      get country() {
+        sdk.variant('somebody-else', 'other')
+        return 'NL'
+      },
+    }
+    expect(sdk.variant(user)).toBe('canary')
+    expect(sdk.decide(user)).toMatchObject({
+      rollout: 'checkout',
+      variant: 'canary',
+      unit: 'ada',
+      slice: { country: 'NL' },
+    })
+  })
+})
