@@ -158,7 +158,21 @@ describe('attributes', () => {
 
 describe('any JSON as a condition', () => {
   it('that validates compiles, and answers for any attributes', () => {
-    const key = fc.constantFrom('a', 'b.c', '$and', '$or', '$not', '$in', '$gt', '$size', '$all', '$elemMatch', '$eq')
+    const key = fc.constantFrom(
+      'a',
+      'b.c',
+      '$and',
+      '$or',
+      '$not',
+      '$in',
+      '$gt',
+      '$size',
+      '$all',
+      '$elemMatch',
+      '$eq',
+      '$inCidr',
+      '$vgt',
+    )
     const json = fc.letrec<{ node: unknown }>((tie) => ({
       node: fc.oneof(
         { depthSize: 'small', withCrossShrink: true },

@@ -102,9 +102,9 @@ const compare =
     }
     const epoch = typeof right === 'number' ? epochMs(right) : undefined
     return each((value) => {
-      if (value instanceof Date) return epoch !== undefined && holds(value.getTime(), epoch)
       const left = orderable(value)
-      return left !== undefined && holds(left, right)
+      if (left !== undefined) return holds(left, right)
+      return epoch !== undefined && value instanceof Date && holds(value.getTime(), epoch)
     })
   }
 

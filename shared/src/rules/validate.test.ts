@@ -99,7 +99,9 @@ describe('conditions that are taken', () => {
     fc.record({ $gt: fc.integer() }),
     fc.record({ $exists: fc.boolean() }),
     fc.record({ $regex: fc.constantFrom('^a', 'b+$', '[0-9]') }),
-    fc.record({ $vlte: fc.constantFrom('1.2.3', 'v2.0.0-rc.1') }),
+    fc.record({ $vlte: fc.constantFrom('1.2.3', 'v2.0.0-rc.1', '2') }),
+    fc.record({ $lt: fc.constantFrom('2026-03-01', '2026-03-01T09:30+01:00', 'm') }),
+    fc.record({ $inCidr: fc.constantFrom('10.0.0.0/8', ['::/0', '192.0.2.7']) }),
   )
   const condition = fc.letrec((tie) => ({
     node: fc.oneof(
