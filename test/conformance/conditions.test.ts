@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
+import { prepareHash64 } from '@pipit/shared/hash'
 import {
   type Condition,
   compileCondition,
   createCohortIndex,
+  memberListOf,
   type RulesetCohort,
   validateCondition,
 } from '@pipit/shared/rules'
@@ -12,7 +14,8 @@ interface Case {
   readonly name: string
   readonly condition: Condition
   readonly attributes: { readonly [name: string]: unknown }
-  readonly cohorts?: { readonly [key: string]: RulesetCohort }
+  /** Members are ids here. */
+  readonly cohorts?: { readonly [key: string]: { readonly when?: Condition; readonly members?: readonly unknown[] } }
   readonly expected: boolean
 }
 
@@ -34,17 +37,25 @@ const cases: readonly Case[] = [
     name: `outside, ${category}: ${name}`,
     condition,
     attributes,
-    // Members come as they are there, numbers among them.
-    cohorts: Object.fromEntries(
-      Object.entries(cohorts ?? {}).map(([key, members]) => [key, { members: members as readonly string[] }]),
-    ),
+    cohorts: Object.fromEntries(Object.entries(cohorts ?? {}).map(([key, members]) => [key, { members }])),
     expected,
   })),
 ]
 
+const unitSalt = '0123456789abcdef'
+
+/** An id that is a number is its text. */
+function compileCohorts(cohorts: Case['cohorts'] = {}) {
+  const compiled = Object.entries(cohorts).map(([key, { members, ...rest }]): [string, RulesetCohort] => [
+    key,
+    members === undefined ? rest : { ...rest, members: memberListOf(members.map(String), prepareHash64(unitSalt)) },
+  ])
+  return createCohortIndex(Object.fromEntries(compiled), { unitSalt })
+}
+
 describe('conditions', () => {
   it.each(cases.map((item) => [item.name, item] as const))('golden case: %s', (_name, item) => {
-    const predicate = compileCondition(item.condition, createCohortIndex(item.cohorts ?? {}))
+    const predicate = compileCondition(item.condition, compileCohorts(item.cohorts))
     expect(predicate?.(item.attributes) ?? false).toBe(item.expected)
   })
 

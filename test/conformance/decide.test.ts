@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { compileRuleset, type DecideContext, decide, type User } from '@pipit/shared/decide'
+import { parseServerMessage } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -13,10 +14,18 @@ interface Golden {
 }
 
 const spec = JSON.parse(readFileSync(new URL('../../shared/spec/decide.json', import.meta.url), 'utf8')) as {
-  readonly ruleset: Ruleset
+  readonly ruleset: object
   readonly cases: readonly Golden[]
 }
-const compiled = compileRuleset(spec.ruleset)
+const message = { type: 'ruleset', flushMs: 1000, heartbeatMs: 1000, ruleset: spec.ruleset }
+const ruleset = rulesetIn(JSON.stringify(message))
+const compiled = compileRuleset(ruleset)
+
+function rulesetIn(text: string): Ruleset {
+  const parsed = parseServerMessage(text)
+  if (parsed.ok && parsed.message.type === 'ruleset') return parsed.message.ruleset
+  throw new Error('the ruleset of the golden cases was refused')
+}
 
 /** The fields of a decision that have a value. */
 const known = (value: object): object =>
@@ -63,7 +72,7 @@ describe('decide', () => {
 
   it('keeps everybody in as the weight grows, and in the same arm', () => {
     const at = (weight: number) =>
-      compileRuleset({ ...spec.ruleset, rollouts: { arms: { ...spec.ruleset.rollouts.arms, weight } as never } })
+      compileRuleset({ ...ruleset, rollouts: { arms: { ...ruleset.rollouts.arms, weight } as never } })
     const steps = [0, 0.1, 1, 5, 25, 50, 75, 100].map(at)
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), (unit) => {
@@ -116,23 +125,23 @@ describe('decide', () => {
   })
 
   it('does not take attributes from the prototype', () => {
-    const ruleset = {
-      ...spec.ruleset,
+    const hostile = {
+      ...ruleset,
       rollouts: {
         r: {
-          ...spec.ruleset.rollouts.none,
+          ...ruleset.rollouts.none,
           rules: [{ name: 'x', when: { constructor: { $exists: true } }, serve: 'canary' }],
         } as never,
       },
     }
-    expect(decide(compileRuleset(ruleset), 'r', { id: 'user-1' }).variant).toBe('stable')
+    expect(decide(compileRuleset(hostile), 'r', { id: 'user-1' }).variant).toBe('stable')
   })
 
   it('compiles again only what changed', () => {
     const next = {
-      ...spec.ruleset,
+      ...ruleset,
       version: 10,
-      rollouts: { ...spec.ruleset.rollouts, plain: { ...spec.ruleset.rollouts.plain, weight: 50 } as never },
+      rollouts: { ...ruleset.rollouts, plain: { ...ruleset.rollouts.plain, weight: 50 } as never },
     }
     const recompiled = compileRuleset(next, compiled)
     expect(recompiled.rollout('ruled')).toBe(compiled.rollout('ruled'))

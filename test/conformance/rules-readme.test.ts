@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { compileRuleset, type DecideContext, type DecideEnvironment, decide, type User } from '@pipit/shared/decide'
-import { type Rule, validateRules } from '@pipit/shared/rules'
+import { prepareHash64 } from '@pipit/shared/hash'
+import { memberListOf, type Rule, validateRules } from '@pipit/shared/rules'
 import { describe, expect, it } from 'vitest'
 
 const text = readFileSync(new URL('../../shared/src/rules/README.md', import.meta.url), 'utf8')
@@ -83,7 +84,7 @@ describe('the recipes of the page on rules', () => {
       environment: 'production',
       unitSalt: 'u',
       rollouts: { r: { ...rollout, rules: [rule] } },
-      cohorts: { beta: { members: ['beta-user'] } },
+      cohorts: { beta: { members: memberListOf(['beta-user'], prepareHash64('u')) } },
     })
     const ruleOf = ({ user = 'someone', context, at = '2026-03-04T12:00Z' }: Situation): string | undefined =>
       decide(compiled, 'r', user, context, { now: () => Date.parse(at), userAgent }).rule

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Issue } from '@pipit/shared/base'
-import { type RulesetCohort, validateCohortGraph } from '@pipit/shared/rules'
+import { validateCohortGraph } from '@pipit/shared/rules'
 import {
   type CohortDefinition,
   countsTheSame,
@@ -198,7 +198,7 @@ async function checkCohort(stores: Stores, environment: string, changed: CohortD
   const parsed = parseCohort(toCohortFile(changed))
   if (!parsed.ok) refuseInvalid(`cohort ${changed.key}`, parsed.issues)
   if (changed.when === undefined) return
-  const cohorts: { [key: string]: RulesetCohort } = {}
+  const cohorts: { [key: string]: Pick<CohortDefinition, 'when'> } = {}
   for (const record of await stores.cohorts.list(environment)) cohorts[record.key] = record.definition
   cohorts[changed.key] = changed
   // The graph names faults by cohort; whoever sent this one looks for them in its condition.

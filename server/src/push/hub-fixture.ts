@@ -33,7 +33,7 @@ const largeBytes = 24_000_000
 
 export const largeRuleset = (version: number): Ruleset => ({
   ...rulesetOf(version, version),
-  cohorts: { large: { members: [`${version}`.padEnd(largeBytes, 'x')] } },
+  cohorts: { large: { when: { id: `${version}`.padEnd(largeBytes, 'x') } } },
 })
 
 export const hello = (instance: string, version?: number): string =>

@@ -1,4 +1,5 @@
-import type { Ruleset, RulesetCohort, RulesetRollout } from '@pipit/shared/rules'
+import { prepareHash64, type SaltedHash64 } from '@pipit/shared/hash'
+import { memberListOf, type Ruleset, type RulesetCohort, type RulesetRollout } from '@pipit/shared/rules'
 import type { CohortDefinition, MetricDefinition, RolloutDefinition } from './definition.ts'
 import { eventSums } from './metric.ts'
 import type { RolloutState } from './state.ts'
@@ -22,6 +23,7 @@ export interface ProjectionInput {
 
 /** What a server-side SDK is told: everything it needs to decide and nothing else. The same input gives the same document. */
 export function projectRuleset(input: ProjectionInput): Ruleset {
+  const salt = prepareHash64(input.environment.unitSalt)
   const visible = input.rollouts.filter(({ state }) => state.phase !== 'archived')
   return {
     version: input.environment.rulesetVersion,
@@ -31,12 +33,15 @@ export function projectRuleset(input: ProjectionInput): Ruleset {
     rollouts: Object.fromEntries(
       visible.map(({ key, definition, state }) => [key, projectRollout(definition, state, input.metrics)]),
     ),
-    cohorts: Object.fromEntries(input.cohorts.map((cohort) => [cohort.key, projectCohort(cohort)])),
+    cohorts: Object.fromEntries(input.cohorts.map((cohort) => [cohort.key, projectCohort(cohort, salt)])),
   }
 }
 
-function projectCohort({ when, members }: CohortDefinition): RulesetCohort {
-  return { ...(when === undefined ? {} : { when }), ...(members === undefined ? {} : { members }) }
+function projectCohort({ when, members }: CohortDefinition, salt: SaltedHash64): RulesetCohort {
+  return {
+    ...(when === undefined ? {} : { when }),
+    ...(members === undefined ? {} : { members: memberListOf(members, salt) }),
+  }
 }
 
 function projectRollout(

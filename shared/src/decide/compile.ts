@@ -185,8 +185,10 @@ export function compileRuleset(ruleset: Ruleset, previous?: CompiledRuleset): Co
     previous !== undefined &&
     previous.ruleset.unitSalt === ruleset.unitSalt &&
     previous.ruleset.holdback === ruleset.holdback
-  const sameCohorts = previous !== undefined && previous.ruleset.cohorts === ruleset.cohorts
-  const cohorts = sameCohorts ? previous.cohorts : createCohortIndex(ruleset.cohorts, previous?.cohorts)
+  const sameCohorts = sameBase && previous.ruleset.cohorts === ruleset.cohorts
+  const cohorts = sameCohorts
+    ? previous.cohorts
+    : createCohortIndex(ruleset.cohorts, { unitSalt: ruleset.unitSalt, previous: previous?.cohorts })
   const rollouts = new Map<string, CompiledRollout>()
   let unknownOperators = cohorts.unknownOperators
   let deadman = false

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Rule, Ruleset, RulesetRollout } from '../rules/index.ts'
+import { prepareHash64 } from '../hash/index.ts'
+import { type MemberList, memberListOf, type Rule, type Ruleset, type RulesetRollout } from '../rules/index.ts'
 import { compileRuleset } from './compile.ts'
 import { decide } from './decide.ts'
 
@@ -20,6 +21,7 @@ const ruleset = (rollouts: Ruleset['rollouts'], cohorts: Ruleset['cohorts'] = {}
   rollouts,
   cohorts,
 })
+const listed = (...ids: readonly string[]): MemberList => memberListOf(ids, prepareHash64('u'))
 const header: Rule = { name: 'qa', header: 'X-Canary', values: ['true'], serve: 'canary' }
 const hostile = new Proxy(
   {},
@@ -86,7 +88,7 @@ describe('a rule with several matchers', () => {
     condition: { $vgte: '4.2' },
     serve: 'canary',
   }
-  const cohorts = { beta: { members: ['1'] } }
+  const cohorts = { beta: { members: listed('1') } }
   const compiled = compileRuleset(ruleset({ r: rollout({ rules: [both] }) }, cohorts))
   it.each<[{ id: string; country: string }, object | undefined, string]>([
     [{ id: '1', country: 'NL' }, { 'x-app-version': '4.2.0' }, 'header'],
@@ -148,7 +150,7 @@ describe('a rule for user agents', () => {
   const rules: readonly Rule[] = [
     { name: 'old', cohort: 'beta', userAgent: { browser: 'Safari', version: { $vlt: '16' } }, serve: 'canary' },
   ]
-  const compiled = compileRuleset(ruleset({ r: rollout({ rules }) }, { beta: { members: ['1'] } }))
+  const compiled = compileRuleset(ruleset({ r: rollout({ rules }) }, { beta: { members: listed('1') } }))
   const read: string[] = []
   const environment = {
     userAgent(text: string) {
@@ -225,11 +227,11 @@ describe('compiling again', () => {
     stage: rollout({ cohorts: ['beta'] }),
     plain: rollout(),
   }
-  const cohorts = { staff: { members: ['1'] }, beta: { members: ['2'] } }
+  const cohorts = { staff: { members: listed('1') }, beta: { members: listed('2') } }
   const before = compileRuleset(ruleset(rollouts, cohorts))
 
   it('takes over rollouts whose cohorts did not change', () => {
-    const after = compileRuleset(ruleset(rollouts, { ...cohorts, staff: { members: ['3'] } }), before)
+    const after = compileRuleset(ruleset(rollouts, { ...cohorts, staff: { members: listed('3') } }), before)
     expect(after.rollout('stage')).toBe(before.rollout('stage'))
     expect(after.rollout('plain')).toBe(before.rollout('plain'))
     expect(decide(after, 'staff', '3').variant).toBe('canary')

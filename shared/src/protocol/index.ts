@@ -3,6 +3,7 @@ export type {
   Applied,
   BreakerState,
   Cadence,
+  CohortPatch,
   DroppedCounts,
   EventItem,
   ExposureCell,

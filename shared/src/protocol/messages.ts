@@ -1,4 +1,4 @@
-import type { Ruleset, RulesetCohort, RulesetRollout } from '../rules/index.ts'
+import type { MemberDelta, MemberList, Ruleset, RulesetCohort, RulesetRollout } from '../rules/index.ts'
 
 /** Version of the wire; a server answers a `hello` of a version it does not speak with error `protocol-version`. */
 export const protocolVersion = 1
@@ -31,6 +31,15 @@ export interface RulesetMessage extends Cadence {
 export type RolloutPatch = { readonly [K in keyof RulesetRollout]?: RulesetRollout[K] | null }
 
 /**
+ * Changed fields of a cohort; `null` removes a field. Members come as a whole list, or as a delta of the list that the SDK holds: one of
+ * another list does not fit.
+ */
+export interface CohortPatch {
+  readonly when?: RulesetCohort['when'] | null
+  readonly members?: MemberList | MemberDelta | null
+}
+
+/**
  * The way from ruleset `from` to ruleset `version`. With `from === version` nothing changed: it is the answer to a `hello`
  * that already holds the newest ruleset, or a change of cadence alone.
  */
@@ -41,8 +50,8 @@ export interface PatchMessage extends Partial<Cadence> {
   /** The environment's holdback, where it changed. */
   readonly holdback?: number
   readonly rollouts?: { readonly [key: string]: RolloutPatch }
-  /** Whole cohorts that are new or changed. */
-  readonly cohorts?: { readonly [key: string]: RulesetCohort }
+  /** Cohorts that are new or changed. */
+  readonly cohorts?: { readonly [key: string]: CohortPatch }
   readonly removed?: { readonly rollouts?: readonly string[]; readonly cohorts?: readonly string[] }
 }
 

@@ -1,6 +1,7 @@
 import { phases, type Ruleset, type RulesetRollout } from '../rules/index.ts'
 import { count, Fault, finite, type JsonRecord, list, named, optionalText, own, record, text } from './check.ts'
 import { wireLimits } from './messages.ts'
+import { readCohort } from './parse-cohort.ts'
 
 /**
  * Checks that a ruleset has the shape that deciding relies on. Conditions are not checked here: those that cannot be compiled do not
@@ -15,16 +16,10 @@ export function readRuleset(value: unknown, path: string): Ruleset {
   for (const [key, rollout] of Object.entries(record(own(source, 'rollouts'), named(path, 'rollouts')))) {
     readRollout(rollout, `${named(path, 'rollouts')}.${key}`)
   }
-  for (const [key, cohort] of Object.entries(record(own(source, 'cohorts'), named(path, 'cohorts')))) {
-    readCohort(cohort, `${named(path, 'cohorts')}.${key}`)
-  }
-  return value as Ruleset
-}
-
-export function readCohort(value: unknown, path: string): void {
-  const source = record(value, path)
-  if (own(source, 'when') !== undefined) record(own(source, 'when'), `${path}.when`)
-  texts(source, 'members', path, Number.POSITIVE_INFINITY)
+  const cohorts = Object.entries(record(own(source, 'cohorts'), named(path, 'cohorts'))).map(
+    ([key, cohort]) => [key, readCohort(cohort, `${named(path, 'cohorts')}.${key}`)] as const,
+  )
+  return { ...(value as Ruleset), cohorts: Object.fromEntries(cohorts) }
 }
 
 function texts(source: JsonRecord, key: string, path: string, limit: number): void {

@@ -22,8 +22,9 @@ import {
   wireErrorCodes,
   wireLimits,
 } from './messages.ts'
+import { readCohortPatch } from './parse-cohort.ts'
 import { readReport } from './parse-report.ts'
-import { readCohort, readRuleset } from './parse-ruleset.ts'
+import { readRuleset } from './parse-ruleset.ts'
 
 export type Parsed<M> = { readonly ok: true; readonly message: M } | { readonly ok: false; readonly error: WireError }
 
@@ -145,21 +146,25 @@ function readPatch(source: JsonRecord): PatchMessage {
   const removed = own(source, 'removed')
   if (rollouts !== undefined)
     for (const [key, patch] of Object.entries(record(rollouts, 'rollouts'))) record(patch, `rollouts.${key}`)
-  if (cohorts !== undefined)
-    for (const [key, cohort] of Object.entries(record(cohorts, 'cohorts'))) readCohort(cohort, `cohorts.${key}`)
   return {
     type: 'patch',
     from: count(source, 'from', ''),
     version: count(source, 'version', ''),
     ...(own(source, 'holdback') === undefined ? {} : { holdback: finite(source, 'holdback', '', 0, 100) }),
     ...(rollouts === undefined ? {} : { rollouts: rollouts as { readonly [key: string]: RolloutPatch } }),
-    ...(cohorts === undefined ? {} : { cohorts: cohorts as NonNullable<PatchMessage['cohorts']> }),
+    ...(cohorts === undefined ? {} : { cohorts: readCohorts(record(cohorts, 'cohorts')) }),
     ...(removed === undefined ? {} : { removed: readRemoved(record(removed, 'removed')) }),
     ...(own(source, 'flushMs') === undefined ? {} : { flushMs: finite(source, 'flushMs', '', 50, 3_600_000) }),
     ...(own(source, 'heartbeatMs') === undefined
       ? {}
       : { heartbeatMs: finite(source, 'heartbeatMs', '', 100, 3_600_000) }),
   }
+}
+
+function readCohorts(source: JsonRecord): NonNullable<PatchMessage['cohorts']> {
+  return Object.fromEntries(
+    Object.entries(source).map(([key, patch]) => [key, readCohortPatch(patch, `cohorts.${key}`)]),
+  )
 }
 
 function readRemoved(source: JsonRecord): NonNullable<PatchMessage['removed']> {

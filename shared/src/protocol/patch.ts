@@ -1,19 +1,21 @@
 import { type Ruleset, type RulesetCohort, type RulesetRollout, sameJson } from '../rules/index.ts'
-import type { PatchMessage, RolloutPatch } from './messages.ts'
+import { applyCohortPatch, diffCohort } from './cohort-patch.ts'
+import type { CohortPatch, PatchMessage, RolloutPatch } from './messages.ts'
 import { readRollout } from './parse-ruleset.ts'
 
 type Fields = { readonly [field: string]: unknown }
 
-/** What leads from one ruleset to another; only changed top-level fields of a rollout are named. */
+/** What leads from one ruleset to another; only changed top-level fields of a rollout or cohort are named. */
 export function diffRulesets(from: Ruleset, to: Ruleset): PatchMessage {
   const rollouts: { [key: string]: RolloutPatch } = {}
   for (const [key, rollout] of Object.entries(to.rollouts)) {
     const patch = diffRollout(Object.hasOwn(from.rollouts, key) ? from.rollouts[key] : undefined, rollout)
     if (Object.keys(patch).length > 0) rollouts[key] = patch
   }
-  const cohorts: { [key: string]: RulesetCohort } = {}
+  const cohorts: { [key: string]: CohortPatch } = {}
   for (const [key, cohort] of Object.entries(to.cohorts)) {
-    if (!Object.hasOwn(from.cohorts, key) || !sameJson(from.cohorts[key], cohort)) cohorts[key] = cohort
+    const patch = diffCohort(Object.hasOwn(from.cohorts, key) ? from.cohorts[key] : undefined, cohort)
+    if (patch !== undefined) cohorts[key] = patch
   }
   const goneRollouts = Object.keys(from.rollouts).filter((key) => !Object.hasOwn(to.rollouts, key))
   const goneCohorts = Object.keys(from.cohorts).filter((key) => !Object.hasOwn(to.cohorts, key))
@@ -41,17 +43,15 @@ function diffRollout(from: RulesetRollout | undefined, to: RulesetRollout): Roll
 }
 
 /**
- * The ruleset after a patch, or undefined where the patch does not fit: another starting version, or a rollout that would be of a
- * wrong shape. Ask for the whole ruleset then. What did not change keeps its identity.
+ * The ruleset after a patch, or undefined where the patch does not fit: another starting version, a rollout that would be of a wrong
+ * shape, or changed members of a list that is not held. Ask for the whole ruleset then. What did not change keeps its identity.
  */
 export function applyPatch(ruleset: Ruleset, patch: PatchMessage): Ruleset | undefined {
   if (patch.from !== ruleset.version) return undefined
   const rollouts = applyRollouts(ruleset, patch)
   if (rollouts === undefined) return undefined
-  const cohortsChange = patch.cohorts !== undefined || patch.removed?.cohorts !== undefined
-  const cohorts = cohortsChange
-    ? without({ ...ruleset.cohorts, ...patch.cohorts }, patch.removed?.cohorts)
-    : ruleset.cohorts
+  const cohorts = applyCohorts(ruleset, patch)
+  if (cohorts === undefined) return undefined
   const { holdback = ruleset.holdback } = patch
   return { ...ruleset, version: patch.version, ...(holdback === undefined ? {} : { holdback }), rollouts, cohorts }
 }
@@ -69,6 +69,17 @@ function applyRollouts(ruleset: Ruleset, patch: PatchMessage): Ruleset['rollouts
     }
   }
   return without({ ...ruleset.rollouts, ...changed }, patch.removed?.rollouts)
+}
+
+function applyCohorts(ruleset: Ruleset, patch: PatchMessage): Ruleset['cohorts'] | undefined {
+  if (patch.cohorts === undefined && patch.removed?.cohorts === undefined) return ruleset.cohorts
+  const changed: { [key: string]: RulesetCohort } = {}
+  for (const [key, fields] of Object.entries(patch.cohorts ?? {})) {
+    const cohort = applyCohortPatch(Object.hasOwn(ruleset.cohorts, key) ? ruleset.cohorts[key] : undefined, fields)
+    if (cohort === undefined) return undefined
+    changed[key] = cohort
+  }
+  return without({ ...ruleset.cohorts, ...changed }, patch.removed?.cohorts)
 }
 
 function without<T>(

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Ruleset, RulesetRollout } from '../rules/index.ts'
-import type { Report } from './messages.ts'
+import { prepareHash64 } from '../hash/index.ts'
+import { type MemberList, memberListOf, type Ruleset, type RulesetRollout } from '../rules/index.ts'
+import type { PatchMessage, Report } from './messages.ts'
 import { encodeMessage, parseSdkMessage, parseServerMessage } from './parse.ts'
 import { applyPatch, diffRulesets } from './patch.ts'
 
@@ -22,6 +23,20 @@ const ruleset = (version: number, rollouts: Ruleset['rollouts'], cohorts: Rulese
   rollouts,
   cohorts,
 })
+const salt = prepareHash64('u')
+const listed = (ids: readonly string[]): MemberList => memberListOf(ids, salt)
+/** A ruleset as an SDK has it that got it over the wire. */
+const received = (sent: Ruleset): Ruleset => {
+  const parsed = parseServerMessage(encodeMessage({ type: 'ruleset', ruleset: sent, flushMs: 1000, heartbeatMs: 1000 }))
+  if (!parsed.ok || parsed.message.type !== 'ruleset') throw new Error('the ruleset was refused')
+  return parsed.message.ruleset
+}
+/** The way between two rulesets, as it arrives. */
+const patchOf = (from: Ruleset, to: Ruleset): PatchMessage => {
+  const parsed = parseServerMessage(encodeMessage(diffRulesets(from, to)))
+  if (!parsed.ok || parsed.message.type !== 'patch') throw new Error('the patch was refused')
+  return parsed.message
+}
 
 const report: Report = {
   type: 'report',
@@ -183,29 +198,26 @@ describe('patches', () => {
     )
     const anyRuleset = fc.record({
       rollouts: fc.dictionary(fc.constantFrom('r1', 'r2', 'r3'), anyRollout),
-      cohorts: fc.dictionary(fc.constantFrom('c1', 'c2'), fc.record({ members: fc.array(fc.string()) })),
+      cohorts: fc.dictionary(
+        fc.constantFrom('c1', 'c2'),
+        fc.record(
+          { members: fc.array(fc.string()).map(listed), when: fc.constantFrom({ plan: 'a' }, { plan: 'b' }) },
+          { requiredKeys: [] },
+        ),
+      ),
     })
     fc.assert(
       fc.property(anyRuleset, anyRuleset, (a, b) => {
-        const whole = (version: number, part: typeof a): Ruleset =>
-          JSON.parse(
-            JSON.stringify(
-              ruleset(
-                version,
-                Object.fromEntries(
-                  Object.entries(part.rollouts).map(([key, fields]) => [
-                    key,
-                    { ...rollout, stage: 'z', ...fields } as RulesetRollout,
-                  ]),
-                ),
-                part.cohorts,
-              ),
-            ),
-          ) as Ruleset
+        const whole = (version: number, part: typeof a): Ruleset => {
+          const rollouts = Object.entries(part.rollouts).map(([key, fields]) => [
+            key,
+            { ...rollout, stage: 'z', ...fields } as RulesetRollout,
+          ])
+          return received(ruleset(version, Object.fromEntries(rollouts), part.cohorts))
+        }
         const from = whole(1, a)
         const to = whole(2, b)
-        const patch = JSON.parse(encodeMessage(diffRulesets(from, to)))
-        const got = applyPatch(from, patch)
+        const got = applyPatch(from, patchOf(from, to))
         expect(got).toEqual(to)
         for (const key of Object.keys(from.rollouts)) {
           if (JSON.stringify(from.rollouts[key]) === JSON.stringify(to.rollouts[key]))
@@ -213,6 +225,61 @@ describe('patches', () => {
         }
       }),
     )
+  })
+
+  it('of a large cohort name those who are new or gone, in some eleven bytes each', () => {
+    const ids = Array.from({ length: 100_000 }, (_, i) => `user-${i}`)
+    const when = { plan: 'beta' }
+    const from = received(ruleset(1, {}, { large: { when, members: listed(ids) } }))
+    const to = ruleset(
+      2,
+      {},
+      { large: { when, members: listed([...ids.slice(500), ...ids.slice(0, 500).map((id) => `${id}x`)]) } },
+    )
+    expect(encodeMessage(diffRulesets(from, to)).length).toBeLessThan(11_000)
+    const got = applyPatch(from, patchOf(from, to))
+    expect(got).toEqual(to)
+    expect(got?.cohorts.large?.when).toBe(from.cohorts.large?.when)
+  })
+
+  it('of a cohort whose condition alone changes leave the list of members as it is', () => {
+    const from = received(ruleset(1, {}, { c: { when: { plan: 'a' }, members: listed(['1']) } }))
+    const to = ruleset(2, {}, { c: { when: { plan: 'b' }, members: listed(['1']) } })
+    expect(diffRulesets(from, to).cohorts).toEqual({ c: { when: { plan: 'b' } } })
+    expect(applyPatch(from, patchOf(from, to))?.cohorts.c?.members).toBe(from.cohorts.c?.members)
+  })
+
+  it.each<[string, object, string]>([
+    ['a list of ids', { members: ['user-1'] }, 'members'],
+    ['a text that is too short', { members: { count: 3, hashes: 'AA' } }, 'members'],
+    ['no count', { members: { hashes: '' } }, 'members.count'],
+    ['no hashes', { members: { count: 0 } }, 'members.hashes'],
+  ])('and rulesets with members of another shape are refused: %s', (_what, cohort, path) => {
+    const parse = (message: object) => parseServerMessage(JSON.stringify(message))
+    const whole = { type: 'ruleset', ruleset: ruleset(1, {}, { c: cohort as never }), flushMs: 1000, heartbeatMs: 1000 }
+    expect(parse(whole)).toMatchObject({ ok: false, error: { path: `ruleset.cohorts.c.${path}` } })
+    const patch = { type: 'patch', from: 1, version: 2, cohorts: { c: cohort } }
+    expect(parse(patch)).toMatchObject({ ok: false, error: { path: `cohorts.c.${path}` } })
+  })
+
+  it.each<[string, object, string]>([
+    ['no digest', { from: 'A', add: { count: 0, hashes: '' } }, 'members.from'],
+    ['a broken addition', { from: '0123456789abcdef', add: [] }, 'members.add'],
+    ['a broken removal', { from: '0123456789abcdef', remove: { count: 1, hashes: '' } }, 'members.remove'],
+  ])('with a delta of another shape are refused: %s', (_what, members, path) => {
+    const text = JSON.stringify({ type: 'patch', from: 1, version: 2, cohorts: { c: { members } } })
+    expect(parseServerMessage(text)).toMatchObject({ ok: false, error: { path: `cohorts.c.${path}` } })
+  })
+
+  it('with a delta of a list that is not held do not fit', () => {
+    const patch = patchOf(
+      ruleset(1, {}, { c: { members: listed(['1', '2', '3']) } }),
+      ruleset(2, {}, { c: { members: listed(['1', '2']) } }),
+    )
+    expect(patch.cohorts?.c?.members).toHaveProperty('from')
+    expect(applyPatch(ruleset(1, {}, { c: { members: listed(['1', '2']) } }), patch)).toBeUndefined()
+    expect(applyPatch(ruleset(1, {}, { c: { when: {} } }), patch)).toBeUndefined()
+    expect(applyPatch(ruleset(1, {}), patch)).toBeUndefined()
   })
 
   it('that do not fit change nothing', () => {

@@ -1,22 +1,32 @@
+import { prepareHash64, type SaltedHash64 } from '../hash/index.ts'
 import type { Cohort } from './cohort.ts'
 import { type ConditionScope, compileCondition } from './condition.ts'
-import type { RulesetCohort } from './model.ts'
+import type { Ruleset, RulesetCohort } from './model.ts'
 import { Uncompilable } from './operators.ts'
 
 /** The cohorts of a ruleset, compiled. */
 export interface CohortIndex extends ConditionScope {
+  /** The salt that listed members are hashed with. */
+  readonly salt: SaltedHash64
   /** Cohorts whose condition this version makes no sense of. */
   readonly unknownOperators: number
 }
 
+export interface CohortIndexOptions {
+  /** What the ids of listed members were hashed with; without it nobody is found in a list. */
+  readonly unitSalt?: string
+  /** The index of the ruleset before. */
+  readonly previous?: CohortIndex | undefined
+}
+
 /**
  * Compiles cohorts, those they refer to first. With `previous`, a cohort that is the same object and refers to the same ones is taken
- * over. Cohorts that refer to each other in a circle, which the server refuses, count as not understood.
+ * over, and so is the condition of one whose members alone have changed. Cohorts that refer to each other in a circle, which the server
+ * refuses, count as not understood.
  */
-export function createCohortIndex(
-  cohorts: { readonly [key: string]: RulesetCohort },
-  previous?: CohortIndex,
-): CohortIndex {
+export function createCohortIndex(cohorts: Ruleset['cohorts'], options: CohortIndexOptions = {}): CohortIndex {
+  const { unitSalt = '', previous } = options
+  const salt = previous?.salt.salt === unitSalt ? previous.salt : prepareHash64(unitSalt)
   const compiled = new Map<string, Cohort>()
   const underway = new Set<string>()
 
@@ -27,7 +37,7 @@ export function createCohortIndex(
     underway.add(key)
     try {
       const source = cohorts[key] as RulesetCohort
-      const made = taken(previous?.cohort(key), source) ?? compileCohort(source, find)
+      const made = compileCohort(source, salt, find, previous?.cohort(key))
       compiled.set(key, made)
       return made
     } finally {
@@ -35,22 +45,27 @@ export function createCohortIndex(
     }
   }
 
-  /** The compiled cohort of before, where nothing it depends on has changed. */
-  function taken(before: Cohort | undefined, source: RulesetCohort): Cohort | undefined {
-    return before?.source === source && sameUses(before.uses, find) ? before : undefined
-  }
-
   let unknown = 0
   for (const key of Object.keys(cohorts)) if (find(key)?.understood === false) unknown++
-  return { cohort: (key) => compiled.get(key), unknownOperators: unknown }
+  return { cohort: (key) => compiled.get(key), salt, unknownOperators: unknown }
 }
 
-function compileCohort(source: RulesetCohort, find: ConditionScope['cohort']): Cohort {
+function compileCohort(
+  source: RulesetCohort,
+  salt: SaltedHash64,
+  find: ConditionScope['cohort'],
+  before: Cohort | undefined,
+): Cohort {
+  if (before !== undefined && before.source.when === source.when && sameUses(before.uses, find)) {
+    if (before.source === source && before.salt === salt) return before
+    return { ...before, source, salt, members: source.members }
+  }
   const { scope, uses } = recordUses(find)
   const when = source.when === undefined ? undefined : compileCondition(source.when, scope)
   return {
     source,
-    members: source.members === undefined ? undefined : new Set<unknown>(source.members),
+    members: source.members,
+    salt,
     when,
     understood: (source.when === undefined) === (when === undefined),
     uses,

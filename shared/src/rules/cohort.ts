@@ -1,10 +1,14 @@
+import { hash64, hash64Low, type SaltedHash64 } from '../hash/index.ts'
 import type { Attributes } from './attributes.ts'
+import type { MemberList } from './member-list.ts'
 import type { RulesetCohort } from './model.ts'
 
 /** A cohort made ready for asking. */
 export interface Cohort {
   readonly source: RulesetCohort
-  readonly members: ReadonlySet<unknown> | undefined
+  readonly members: MemberList | undefined
+  /** The salt that its members are hashed with. */
+  readonly salt: SaltedHash64
   readonly when: ((attributes: Attributes) => boolean) | undefined
   /** False when its condition could not be compiled: it holds its listed members, and no condition may rely on it. */
   readonly understood: boolean
@@ -15,6 +19,10 @@ export interface Cohort {
 /** Whether an id is listed in the cohort, or the user meets its condition. An id that is a number is its text. */
 export function isMember(cohort: Cohort, id: unknown, user: Attributes): boolean {
   const { members, when } = cohort
-  if (members !== undefined && (members.has(id) || (typeof id === 'number' && members.has(String(id))))) return true
+  if (members !== undefined && members.count > 0) {
+    const text = typeof id === 'number' ? String(id) : id
+    // In this order: the hash leaves its lower half behind.
+    if (typeof text === 'string' && members.has(hash64(cohort.salt, text), hash64Low())) return true
+  }
   return when?.(user) === true
 }

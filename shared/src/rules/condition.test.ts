@@ -1,12 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { prepareHash64 } from '../hash/index.ts'
+import { isMember } from './cohort.ts'
 import { createCohortIndex } from './cohort-index.ts'
 import { compileCondition } from './condition.ts'
+import { type MemberList, memberListOf } from './member-list.ts'
 import type { Condition, RulesetCohort } from './model.ts'
 import { validateCondition } from './validate-condition.ts'
 
+const unitSalt = 'salt-of-the-unit'
+const listed = (...ids: readonly string[]): MemberList => memberListOf(ids, prepareHash64(unitSalt))
 const compile = (condition: Condition, cohorts: { readonly [key: string]: RulesetCohort } = {}) =>
-  compileCondition(condition, createCohortIndex(cohorts))
+  compileCondition(condition, createCohortIndex(cohorts, { unitSalt }))
 const holds = (condition: Condition, user: object): boolean => compile(condition)?.(user as never) ?? false
 
 describe('a path through arrays', () => {
@@ -48,7 +53,7 @@ describe('equality', () => {
 
 describe('cohorts in conditions', () => {
   it('hold ids as numbers and as text, alone or in a list', () => {
-    const team = compile({ id: { $inGroup: 'team' } }, { team: { members: ['7', '8'] } })
+    const team = compile({ id: { $inGroup: 'team' } }, { team: { members: listed('7', '8') } })
     expect([{ id: 7 }, { id: '8' }, { id: [1, '7'] }, { id: 9 }, {}].map((user) => team?.(user))).toEqual([
       true,
       true,
@@ -66,12 +71,12 @@ describe('cohorts in conditions', () => {
 
   it('that are not understood make the condition not understood: nobody is let in by not being in one', () => {
     const cohorts = {
-      blocked: { when: { a: { $future: 1 } }, members: ['1'] },
+      blocked: { when: { a: { $future: 1 } }, members: listed('1') },
       far: { when: { b: { $inGroup: 'blocked' } } },
     }
     expect(compile({ id: { $notInGroup: 'blocked' } }, cohorts)).toBeUndefined()
     expect(compile({ $not: { id: { $inGroup: 'far' } } }, cohorts)).toBeUndefined()
-    expect(createCohortIndex(cohorts).unknownOperators).toBe(2)
+    expect(createCohortIndex(cohorts, { unitSalt }).unknownOperators).toBe(2)
   })
 
   it('that do not exist hold nobody', () => {
@@ -82,23 +87,48 @@ describe('cohorts in conditions', () => {
   it('are taken over when neither they nor those they refer to change', () => {
     const cohorts = {
       a: { when: { x: { $inGroup: 'b' } } },
-      b: { members: ['1'] },
-      c: { members: ['2'] },
+      b: { members: listed('1') },
+      c: { members: listed('2') },
       d: { when: { x: { $inGroup: 'e' } } },
     }
-    const before = createCohortIndex(cohorts)
-    const after = createCohortIndex({ ...cohorts, b: { members: ['1', '2'] }, e: { members: ['3'] } }, before)
+    const before = createCohortIndex(cohorts, { unitSalt })
+    const after = createCohortIndex(
+      { ...cohorts, b: { members: listed('1', '2') }, e: { members: listed('3') } },
+      { unitSalt, previous: before },
+    )
     expect(after.cohort('c')).toBe(before.cohort('c'))
     for (const key of ['a', 'b', 'd']) expect(after.cohort(key)).not.toBe(before.cohort(key))
     expect(after.cohort('a')?.when?.({ x: '2' })).toBe(true)
     expect(after.cohort('d')?.when?.({ x: '3' })).toBe(true)
   })
 
+  it('keep their condition when their members alone change, and their members when the condition does', () => {
+    const when = { plan: 'beta' }
+    const one = createCohortIndex({ a: { when, members: listed('1') } }, { unitSalt }).cohort('a')
+    const previous = createCohortIndex({ a: { when, members: listed('1') } }, { unitSalt })
+    const two = createCohortIndex({ a: { when, members: listed('2') } }, { unitSalt, previous }).cohort('a')
+    expect(two?.when).toBe(previous.cohort('a')?.when)
+    expect(two?.when).not.toBe(one?.when)
+    if (two === undefined) throw new Error('the cohort was not compiled')
+    expect([isMember(two, '1', {}), isMember(two, 2, {}), isMember(two, '1', { plan: 'beta' })]).toEqual([
+      false,
+      true,
+      true,
+    ])
+  })
+
+  it('hold nobody of another environment: members are hashed with its salt', () => {
+    const cohorts = { a: { members: listed('1') } }
+    const previous = createCohortIndex(cohorts, { unitSalt })
+    const other = createCohortIndex(cohorts, { unitSalt: 'another', previous }).cohort('a')
+    expect(other !== undefined && isMember(other, '1', {})).toBe(false)
+  })
+
   it('are understood again once a circle is gone', () => {
     const b = { when: { x: { $inGroup: 'a' } } }
-    const before = createCohortIndex({ a: { when: { x: { $inGroup: 'b' } } }, b })
+    const before = createCohortIndex({ a: { when: { x: { $inGroup: 'b' } } }, b }, { unitSalt })
     expect(before.unknownOperators).toBe(2)
-    const after = createCohortIndex({ a: { members: ['1'] }, b }, before)
+    const after = createCohortIndex({ a: { members: listed('1') }, b }, { unitSalt, previous: before })
     expect([after.unknownOperators, after.cohort('b')?.when?.({ x: '1' })]).toEqual([0, true])
   })
 })

@@ -2,6 +2,16 @@ export { type Attributes, compilePath } from './attributes.ts'
 export { type Cohort, isMember } from './cohort.ts'
 export { type CohortIndex, createCohortIndex, recordUses, sameUses } from './cohort-index.ts'
 export { type ConditionScope, compileCondition, compileValueTest, type Predicate } from './condition.ts'
+export {
+  applyMembers,
+  diffMembers,
+  emptyMembers,
+  type MemberChange,
+  type MemberDelta,
+  MemberList,
+  memberListOf,
+} from './member-list.ts'
+export { decodeHashes, type MemberText } from './member-text.ts'
 export type {
   Condition,
   LayerRange,

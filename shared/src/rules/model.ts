@@ -1,4 +1,5 @@
 import type { JsonValue } from '../base/index.ts'
+import type { MemberList } from './member-list.ts'
 
 /** A predicate on a user's attributes in MongoDB query form, e.g. `{ "plan": { "$in": ["beta"] } }`. */
 export type Condition = { readonly [key: string]: JsonValue }
@@ -79,7 +80,8 @@ export interface Rule {
 /** A cohort as an SDK needs it: whoever meets the condition or is a member is in. */
 export interface RulesetCohort {
   readonly when?: Condition
-  readonly members?: readonly string[]
+  /** Hashes of the listed ids under the ruleset's `unitSalt`: as in reports, no id is told. On the wire its text (`MemberText`). */
+  readonly members?: MemberList
 }
 
 /** An arm. The first of a rollout is always `stable`. `share` divides the canary's weight between several canary arms. */

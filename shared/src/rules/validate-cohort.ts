@@ -26,7 +26,7 @@ export function validateCohort(value: unknown, path: string): Issue[] {
 }
 
 /** Cycles, dangling references and overlong chains among cohorts; the first overlong chain ends the search. */
-export function validateCohortGraph(cohorts: { readonly [key: string]: RulesetCohort }): Issue[] {
+export function validateCohortGraph(cohorts: { readonly [key: string]: Pick<RulesetCohort, 'when'> }): Issue[] {
   const issues: Issue[] = []
   /** Length of the longest chain from each cohort that has been walked. */
   const heights = new Map<string, number>()
