@@ -1,10 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Attributes, createCohortIndex, type Rule, validateRules } from '../rules/index.ts'
+import { prepareHash64 } from '../hash/index.ts'
+import { type Attributes, createCohortIndex, memberListOf, type Rule, validateRules } from '../rules/index.ts'
 import type { UserAgent } from './environment.ts'
 import { compileMatch } from './match-rule.ts'
 
-const cohorts = createCohortIndex({ beta: { members: ['1'] }, dutch: { when: { country: 'NL' } } })
+const unitSalt = 'u'
+const cohorts = createCohortIndex(
+  { beta: { members: memberListOf(['1'], prepareHash64(unitSalt)) }, dutch: { when: { country: 'NL' } } },
+  { unitSalt },
+)
 
 /** Values that meet about half of the situations below, and wrong ones. */
 const matchers = {
