@@ -136,6 +136,12 @@ describe('parseRollout', () => {
       /\$in/,
     ],
     [
+      'a time zone that is none',
+      { rules: [{ name: 'qa', cohort: 'beta', time: { zone: 'Europe/Amsterdm', to: '06:00' }, serve: 'canary' }] },
+      'rules[0].time.zone',
+      /did you mean "Europe\/Amsterdam"/,
+    ],
+    [
       'too many stages',
       { stages: Array.from({ length: 51 }, (_, i) => ({ name: `${i}`, weight: 100 })) },
       'stages',
@@ -246,7 +252,17 @@ describe('toFile', () => {
       metrics: durations.map((window) => [
         { key: 'purchase', kind: 'conversion', better: 'higher', event: 'purchase', window },
       ]),
-      rules: fc.constant([{ name: 'qa', header: 'X-Canary', values: ['true'], serve: { canary: 10, stable: 90 } }]),
+      rules: fc.constant([
+        { name: 'qa', header: 'X-Canary', values: ['true'], serve: { canary: 10, stable: 90 } },
+        {
+          name: 'nights',
+          cohort: 'beta',
+          when: { ip: { $inCidr: ['10.0.0.0/8'] } },
+          time: { zone: 'UTC', days: ['sat'], from: '22:00', to: '06:00' },
+          userAgent: { mobile: true },
+          serve: 'canary',
+        },
+      ]),
       analysis: fc.record({ tick: fc.integer({ min: 200, max: 60_000 }), warmup: durations }),
     },
     { requiredKeys: ['key', 'stages', 'metrics'] },
