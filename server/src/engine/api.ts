@@ -1,7 +1,15 @@
 import type { Issue } from '@pipit/shared/base'
 import type { CohortDefinition, MetricDefinition, RolloutDefinition } from '../rollout/definition.ts'
+import type { Movement } from '../rollout/movement.ts'
 import type { Actor, RejectionCode, RolloutEvent } from '../rollout/state.ts'
-import type { CatalogRecord, EnvironmentRecord, KeyRecord, Role, RolloutRecord } from '../storage/ports.ts'
+import type {
+  CatalogRecord,
+  EnvironmentRecord,
+  HistoryEntry,
+  KeyRecord,
+  Role,
+  RolloutRecord,
+} from '../storage/ports.ts'
 
 export interface ByWhom {
   readonly actor: Actor
@@ -39,6 +47,26 @@ export interface RolloutCommands {
     by: ByWhom,
     version?: number,
   ): Promise<Result<RolloutRecord>>
+  /** What an edit or a command would do, or why it would be refused; nothing is changed. */
+  preview(
+    environment: string,
+    key: string,
+    change: { readonly definition: RolloutDefinition } | { readonly event: PersonEvent },
+    by: ByWhom,
+    version?: number,
+  ): Promise<Result<Preview>>
+}
+
+/** Where a rollout is and where it would be, and who would change sides. */
+export interface Preview {
+  readonly before: HistoryEntry['from']
+  readonly after: HistoryEntry['to']
+  readonly summary: string
+  /** The comparison would begin anew: another weight, other arms or other people. */
+  readonly newEpoch: boolean
+  /** Units that would be in another arm, in percent of those who are dealt out; `units` of those seen in the present stage. */
+  readonly moves: readonly (Movement & { readonly units: number })[]
+  readonly moved: { readonly share: number; readonly units: number }
 }
 
 /** Events that a person may cause; salts are made by the engine. */

@@ -2,6 +2,7 @@ import { createFakeClock, seededRandom } from '@pipit/shared/testing'
 import { describe, expect, it } from 'vitest'
 import { progressOf } from '../rollout/index.ts'
 import { openSqlite } from '../storage/sqlite/index.ts'
+import type { PersonEvent } from './api.ts'
 import { type Bench, by, createBench, historyOf, must, rolloutFile, rolloutOf, start } from './bench.ts'
 
 async function setup(): Promise<Bench> {
@@ -193,5 +194,32 @@ describe('a rollout that is a prerequisite of another', () => {
     const file = rolloutFile({ prerequisites: [{ rollout: 'base' }] })
     must(await engine.edit('production', 'checkout-v2', file, by))
     expect(progressOf((await rolloutOf(bench)).state)?.epoch).toBe(before + 1)
+  })
+})
+
+describe('a preview', () => {
+  it('says who would change sides, and changes nothing', async () => {
+    const bench = await withRollout()
+    const { engine } = bench
+    must(await engine.command('production', 'checkout-v2', { type: 'start' }, by))
+    const before = await rolloutOf(bench)
+    const preview = (event: PersonEvent) => engine.preview('production', 'checkout-v2', { event }, by)
+    expect(must(await preview({ type: 'set-weight', weight: 60 }))).toMatchObject({
+      before: { phase: 'running', weight: 50 },
+      after: { weight: 60 },
+      newEpoch: true,
+      moves: [{ from: 'stable', to: 'canary', share: 10, units: 0 }],
+      moved: { share: 10, units: 0 },
+    })
+    expect(must(await preview({ type: 'set-weight', weight: 50 }))).toMatchObject({ newEpoch: false, moves: [] })
+    expect(await preview({ type: 'set-weight', weight: 101 })).toMatchObject({ code: 'invalid-weight' })
+    const variants = [{ name: 'stable' }, { name: 'canary' }, { name: 'b' }]
+    const edited = await engine.preview('production', 'checkout-v2', { definition: rolloutFile({ variants }) }, by)
+    expect(must(edited)).toMatchObject({ moves: [{ from: 'canary', to: 'b', share: 25 }], newEpoch: true })
+    const unknown = rolloutFile({ prerequisites: [{ rollout: 'nowhere' }] })
+    expect(await engine.preview('production', 'checkout-v2', { definition: unknown }, by)).toMatchObject({
+      code: 'invalid',
+    })
+    expect(await rolloutOf(bench)).toEqual(before)
   })
 })

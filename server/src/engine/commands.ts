@@ -11,8 +11,9 @@ import {
   transition,
 } from '../rollout/index.ts'
 import type { RolloutRecord, Storage, Stores } from '../storage/ports.ts'
-import type { ByWhom, PersonEvent, Problem, Result, RolloutCommands } from './api.ts'
+import type { ByWhom, PersonEvent, Preview, Problem, Result, RolloutCommands } from './api.ts'
 import { firstLook } from './next-look.ts'
+import { previewOf } from './preview.ts'
 import { addHistory, auditor, emit, recordChange } from './record-change.ts'
 import { usersOfRollout } from './references.ts'
 
@@ -185,10 +186,32 @@ export function createCommands({ storage, clock, newId, wake }: CommandParts): R
         return undefined
       }),
 
+    preview: (environment, key, change, by, version) =>
+      attempt(
+        storage,
+        async (stores) => await preview(stores, await find(stores, environment, key, version), change, by),
+      ),
+
     command: (environment, key, event, by, version) =>
       attempted(
         async (stores) => await change(stores, await find(stores, environment, key, version), withSalt(event), by),
       ),
+  }
+
+  async function preview(
+    stores: Stores,
+    record: RolloutRecord,
+    change: { readonly definition: RolloutDefinition } | { readonly event: PersonEvent },
+    by: ByWhom,
+  ): Promise<Preview> {
+    const isEdit = 'definition' in change
+    const definition = isEdit ? change.definition : record.definition
+    if (isEdit) await checkReferences(stores, record.environment, definition)
+    const event: RolloutEvent = isEdit ? { type: 'edited', before: record.definition } : withSalt(change.event)
+    if (event.type === 'archive') await refuseNeeded(stores, record)
+    const moved = transition(definition, record.state, event, contextOf(by))
+    if (!moved.ok) throw new Refused({ code: moved.code, message: moved.message })
+    return await previewOf(stores, record, definition, moved)
   }
 
   function withSalt(event: PersonEvent): RolloutEvent {

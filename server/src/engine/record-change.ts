@@ -165,7 +165,8 @@ export async function addHistory(
   return entry
 }
 
-function place({ definition, state }: RolloutRecord): HistoryEntry['from'] {
+/** Where a rollout is, as history shows it. */
+export function place({ definition, state }: Pick<RolloutRecord, 'definition' | 'state'>): HistoryEntry['from'] {
   const progress = progressOf(state)
   if (progress === undefined) return { phase: state.phase }
   const stage = definition.stages[progress.stage]?.name

@@ -15,6 +15,7 @@ import { metricRoutes } from './routes/metrics.ts'
 import { observationRoutes } from './routes/observations.ts'
 import { pageRoutes } from './routes/page.ts'
 import { planRoutes } from './routes/plan.ts'
+import { previewRoutes } from './routes/preview.ts'
 import { replayRoutes } from './routes/replay.ts'
 import { rolloutReadRoutes } from './routes/rollout-reads.ts'
 import { rolloutRoutes } from './routes/rollouts.ts'
@@ -45,6 +46,7 @@ export function createApp(deps: AppDeps) {
   const routed = app
     .route('/api/v1', rolloutRoutes(deps, guards))
     .route('/api/v1', commandRoutes(deps, guards))
+    .route('/api/v1', previewRoutes(deps, guards))
     .route('/api/v1', rolloutReadRoutes(deps, guards))
     .route('/api/v1', planRoutes(deps, guards))
     .route('/api/v1', replayRoutes(deps, guards))

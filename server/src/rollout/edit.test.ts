@@ -51,9 +51,29 @@ describe('edit of a rollout under way', () => {
     }
   })
 
-  it('refuses to remove a variant, to assign another unit, or to count in other ticks', () => {
-    const before = definitionOf({ variants: [{ name: 'stable' }, { name: 'canary' }, { name: 'canary-b' }] })
-    expect(edited({}, stateIn('running'), before)).toMatchObject({ code: 'invalid-edit' })
+  it('deals the users of an arm that goes, and of a new one, with as few moves as possible', () => {
+    const three = [{ name: 'stable' }, { name: 'canary' }, { name: 'b' }]
+    const before = definitionOf({ variants: three })
+    const without = edited({ variants: [{ name: 'stable' }, { name: 'b' }] }, stateIn('running'), before)
+    expect(without).toMatchObject({ ok: true, state: { progress: { epoch: 4 } } })
+    const four = edited({ variants: [...three, { name: 'c', share: 2 }] }, stateIn('running'), before)
+    expect(four).toMatchObject({
+      state: {
+        progress: {
+          deal: [
+            ['canary', 25_000],
+            ['c', 50_000],
+            ['b', 75_000],
+            ['c', 100_000],
+          ],
+        },
+      },
+    })
+    // As if it had always been so: nothing to remember.
+    expect(JSON.stringify(edited({ variants: three }, stateIn('running')))).not.toMatch('deal')
+  })
+
+  it('refuses to assign another unit, or to count in other ticks', () => {
     expect(edited({ unit: 'company' })).toMatchObject({ ok: false, code: 'invalid-edit' })
     expect(edited({ analysis: { tick: '1s' } })).toMatchObject({ ok: false, code: 'invalid-edit' })
   })

@@ -1,3 +1,4 @@
+import { plainDeal, redeal } from './deal.ts'
 import type { RolloutDefinition } from './definition.ts'
 import { latencyQuantile } from './metric.ts'
 import { changed, rejected } from './outcome.ts'
@@ -25,7 +26,9 @@ export function edit(
       if (state.phase === 'succeeded' && !definition.variants.some((variant) => variant.name === state.winner)) {
         return rejected('invalid-edit', `variant "${state.winner}" is what everybody gets and cannot be removed`)
       }
-      return changed({ ...state, progress: { ...state.progress, stage } }, `edited by ${context.actor.name}`)
+      const { deal: _dealt, ...kept } = state.progress
+      const progress = { ...kept, ...dealUnder(definition, state.progress, before), stage }
+      return changed({ ...state, progress }, `edited by ${context.actor.name}`)
     }
     case 'running':
     case 'paused':
@@ -52,13 +55,6 @@ function editRunning(
   }
   const passed = passedFault(definition, before, progress.stage, index)
   if (passed !== undefined) return rejected('invalid-edit', passed)
-  const gone = before.variants.find((variant) => !definition.variants.some((other) => other.name === variant.name))
-  if (gone !== undefined) {
-    return rejected(
-      'invalid-edit',
-      `variant "${gone.name}" is being served and cannot be removed while the rollout runs`,
-    )
-  }
   if (assignedBy(definition) !== assignedBy(before)) {
     return rejected(
       'invalid-edit',
@@ -70,10 +66,12 @@ function editRunning(
   }
   const reweighted = stage.weight !== current?.weight
   // Other arms, shares or people deal the canary's users anew: what was counted so far is of another deal.
-  const redealt = dealOf(definition) !== dealOf(before)
+  const redealt = armsOf(definition) !== armsOf(before) || peopleOf(definition) !== peopleOf(before)
   const known = new Set(definition.variants.map((variant) => variant.name))
+  const { deal: _dealt, ...kept } = progress
   const next: Progress = {
-    ...progress,
+    ...kept,
+    ...dealUnder(definition, progress, before),
     stage: index,
     overrides: Object.fromEntries(Object.entries(progress.overrides).filter(([, variant]) => known.has(variant))),
     // Other latency metrics or margins need other limits; they are fixed anew from the traffic that comes.
@@ -108,8 +106,21 @@ function passedFault(
 
 const assignedBy = ({ unit, assign }: RolloutDefinition): string => JSON.stringify([unit ?? 'id', assign])
 
-const dealOf = ({ variants, prerequisites, layer }: RolloutDefinition): string =>
-  JSON.stringify([variants.slice(1).map(({ name, share }) => [name, share ?? 1]), prerequisites, layer])
+const armsOf = ({ variants }: RolloutDefinition): string =>
+  JSON.stringify(variants.slice(1).map(({ name, share }) => [name, share ?? 1]))
+
+const peopleOf = ({ prerequisites, layer }: RolloutDefinition): string => JSON.stringify([prerequisites, layer])
+
+/** How the canary's users are dealt to the arms of an edited definition, where that is not as if it had always been so. */
+function dealUnder(
+  definition: RolloutDefinition,
+  progress: Progress,
+  before: RolloutDefinition,
+): Pick<Progress, 'deal'> {
+  if (armsOf(definition) === armsOf(before)) return progress.deal === undefined ? {} : { deal: progress.deal }
+  const deal = redeal(progress.deal ?? plainDeal(before.variants), definition.variants)
+  return JSON.stringify(deal) === JSON.stringify(plainDeal(definition.variants)) ? {} : { deal }
+}
 
 const limitsOf = ({ guards, gates }: RolloutDefinition): string =>
   JSON.stringify(

@@ -28,6 +28,7 @@ export {
   type ValueKind,
   valueKinds,
 } from './metric.ts'
+export { type Movement, movements } from './movement.ts'
 export { type KnownNames, type ParseResult, parseCohort, parseMetric, parseRollout } from './parse.ts'
 export { comparedMetrics, type ProjectionInput, projectRuleset } from './project-ruleset.ts'
 export { cohortSchema, duration, keyPattern, metricPutSchema, metricSchema, rolloutSchema } from './schema.ts'

@@ -38,7 +38,7 @@ const isoTime = (at: number): string => new Date(at).toISOString()
 /** The first stage, by `from.salt` and under `from.epoch`. */
 export function begin(
   definition: RolloutDefinition,
-  from: Pick<Progress, 'salt' | 'epoch'> & Partial<Pick<Progress, 'overrides' | 'thresholds'>>,
+  from: Pick<Progress, 'salt' | 'epoch'> & Partial<Pick<Progress, 'overrides' | 'thresholds' | 'deal'>>,
   context: EventContext,
   what: string,
 ): Transition {
@@ -54,6 +54,7 @@ export function begin(
     overrides: from.overrides ?? {},
     dismissed: {},
     thresholds: from.thresholds ?? { version: 0, ms: [] },
+    ...(from.deal === undefined ? {} : { deal: from.deal }),
   }
   return changed(
     { phase: 'running', progress },
@@ -74,6 +75,7 @@ export function restart(
     overrides: Object.fromEntries(Object.entries(progress.overrides).filter(([, variant]) => known.has(variant))),
     // The limits are fixed anew from this run's traffic; the version grows so that no count is taken for another's.
     thresholds: { version: progress.thresholds.version, ms: [] },
+    ...(event.people === 'same' && progress.deal !== undefined ? { deal: progress.deal } : {}),
   }
   return begin(definition, from, context, `restarted with ${event.people} people`)
 }

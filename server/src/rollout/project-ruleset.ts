@@ -67,6 +67,7 @@ function projectRollout(
   return {
     ...base,
     ...(stage === undefined ? {} : { stage: stage.name }),
+    ...(progress.deal === undefined ? {} : { deal: progress.deal }),
     ...assignmentOf(definition),
     ...(definition.rules.length > 0 ? { rules: definition.rules } : {}),
     ...(cohorts.length > 0 ? { cohorts } : {}),

@@ -1,3 +1,4 @@
+import type { Deal } from '@pipit/shared/rules'
 import type { RolloutDefinition } from './definition.ts'
 
 /** Who did something: a token's name, or `pipit` for what the engine did by itself. */
@@ -26,6 +27,8 @@ export interface Progress {
     readonly [metric: string]: { readonly until: number; readonly reason: string; readonly by: string }
   }
   readonly thresholds: { readonly version: number; readonly ms: readonly number[] }
+  /** How the canary's users are dealt to several arms, once arms or shares were changed while people were in them. */
+  readonly deal?: Deal
 }
 
 /** The state of a rollout, by phase. */

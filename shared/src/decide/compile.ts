@@ -17,7 +17,7 @@ import { compileEligibility, type Eligibility } from './eligibility.ts'
 import { compileMatch, type RuleMatch } from './match-rule.ts'
 import type { Cause } from './resolve.ts'
 import { simpleTexts, soleCohort } from './simple-rule.ts'
-import { type Arm, type Split, splitByShares } from './split.ts'
+import { type Arm, type Split, splitByBuckets, splitByShares } from './split.ts'
 import { compileUnit, type UnitReader } from './unit.ts'
 
 export interface CompiledRule {
@@ -134,6 +134,21 @@ function compileRule(
 
 const decidingPhases: ReadonlySet<string> = new Set(['running', 'paused', 'awaiting-approval'])
 
+/** How the canary's users are dealt to several arms. */
+function splitOfArms({ salt, variants, deal }: RulesetRollout, arm: (name: string) => Arm): Split {
+  const prepared = prepareSalt(salt, hashSeeds.arm)
+  if (deal !== undefined && deal.length > 0)
+    return splitByBuckets(
+      prepared,
+      deal.map(([name, to]) => [arm(name), to]),
+    )
+  const canaries = variants.filter(({ name }) => name !== 'stable')
+  return splitByShares(
+    prepared,
+    canaries.map(({ name, share }) => [arm(name), share ?? 1]),
+  )
+}
+
 function compileRollout(key: string, source: RulesetRollout, ruleset: Ruleset, index: CohortIndex): CompiledRollout {
   const { scope, uses } = recordUses(index.cohort)
   const arm = armsOf(source)
@@ -157,13 +172,7 @@ function compileRollout(key: string, source: RulesetRollout, ruleset: Ruleset, i
     limit: hashesBelow(Math.round(source.weight * 1000)),
     stable,
     canary,
-    split:
-      canaries.length > 1
-        ? splitByShares(
-            prepareSalt(source.salt, hashSeeds.arm),
-            canaries.map(({ name, share }) => [arm(name), share ?? 1] as const),
-          )
-        : undefined,
+    split: canaries.length > 1 ? splitOfArms(source, arm) : undefined,
     stamp: murmur3(key, source.epoch) | 0,
     fixed: source.phase !== 'succeeded' ? stable : source.winner === undefined ? canary : arm(source.winner),
     key,

@@ -25,6 +25,11 @@ export function splitByShares(salt: SaltedHash, shares: readonly (readonly [Arm,
   return { salt, arms: shares.map(([arm]) => arm), limits }
 }
 
+/** A split by buckets: each arm has those up to, not with, its number. */
+export function splitByBuckets(salt: SaltedHash, deal: readonly (readonly [Arm, number])[]): Split {
+  return { salt, arms: deal.map(([arm]) => arm), limits: deal.map(([, to]) => hashesBelow(to)) }
+}
+
 /** The arm that a hash (0 ≤ h < 2³²) of a split falls to. */
 export function armAt(split: Split, hash: number): Arm {
   const last = split.arms.length - 1

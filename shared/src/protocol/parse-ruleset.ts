@@ -42,6 +42,11 @@ export function readRollout(value: unknown, path: string): RulesetRollout {
   readEligibility(source, path)
   optionalText(source, 'winner', path)
   readVariants(source, path)
+  list(source, 'deal', path, 10_000)?.forEach((item, i) => {
+    const [arm, to] = Array.isArray(item) ? item : []
+    if (typeof arm !== 'string' || !Number.isSafeInteger(to) || to < 0)
+      throw new Fault(`${path}.deal[${i}]`, 'must be the name of an arm and a bucket')
+  })
   list(source, 'rules', path, 10_000)?.forEach((rule, i) => {
     readRule(rule, `${path}.rules[${i}]`)
   })

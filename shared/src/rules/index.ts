@@ -14,6 +14,7 @@ export {
 export { decodeHashes, type MemberText } from './member-text.ts'
 export type {
   Condition,
+  Deal,
   LayerRange,
   Phase,
   Prerequisite,

@@ -91,6 +91,9 @@ export interface Variant {
   readonly payload?: JsonValue
 }
 
+/** How the canary's buckets are divided between several arms: each arm has those from where the one before ends up to, not with, its number. */
+export type Deal = readonly (readonly [arm: string, to: number])[]
+
 /** Another rollout, and the variant of it that one must have; any but stable where none is named. */
 export interface Prerequisite {
   readonly rollout: string
@@ -132,6 +135,8 @@ export interface RulesetRollout {
   /** Only for the units in this part of a layer. */
   readonly layer?: LayerRange
   readonly variants: readonly Variant[]
+  /** How the canary's users are dealt to the arms, where that is not simply in their order and by their shares. */
+  readonly deal?: Deal
   /** In phase `succeeded`: what everybody gets. */
   readonly winner?: string
   readonly rules?: readonly Rule[]

@@ -33,7 +33,7 @@ const nullable = Object.fromEntries(
   Object.entries(rolloutSchema.shape).map(([field, schema]) => [field, (schema as z.ZodType).nullable().optional()]),
 )
 
-const patchSchema = z
+export const patchSchema = z
   .strictObject({ ...nullable, version: versionField, reason: z.string().max(2000).optional() })
   .meta({
     id: 'RolloutPatch',
@@ -69,6 +69,7 @@ export async function knownNames(deps: AppDeps, environment: string): Promise<Kn
     deps.storage.cohorts.list(environment),
     deps.storage.metrics.list(environment),
   ])
+  // Other rollouts are looked at by the engine, in the transaction of the change.
   return { cohorts: cohorts.map((cohort) => cohort.key), metrics: metrics.map((metric) => metric.definition) }
 }
 
@@ -200,7 +201,7 @@ export function rolloutRoutes(deps: AppDeps, guards: Guards) {
 }
 
 /** The file with the changes in it; a field that becomes null goes back to its default. */
-function merged(file: object, changes: object): object {
+export function merged(file: object, changes: object): object {
   const fields = Object.entries({ ...file, ...changes })
   return Object.fromEntries(fields.filter(([, value]) => value !== null))
 }

@@ -1,0 +1,93 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { PersonEvent } from '../../engine/api.ts'
+import { parseRollout, toFile } from '../../rollout/index.ts'
+import { actorOf } from '../access.ts'
+import type { AppDeps } from '../context.ts'
+import { invalid } from '../problem.ts'
+import { answers, type Guards, keyParam, newRoutes, query, settled, tellFaults } from '../routing.ts'
+import { findRollout, knownNames, merged, patchSchema } from './rollouts.ts'
+
+const commands = ['start', 'pause', 'resume', 'advance', 'approve', 'reject', 'revert', 'archive'] as const
+const { version: _version, reason: _reason, ...changes } = patchSchema.shape
+
+const previewBody = z
+  .union(
+    [
+      z.strictObject({ changes: z.strictObject(changes) }),
+      z.strictObject({ command: z.enum(commands) }),
+      z.strictObject({ command: z.literal('set-weight'), weight: z.number().min(0).max(100) }),
+      z.strictObject({ command: z.literal('complete'), winner: z.string().min(1).max(64).optional() }),
+      z.strictObject({ command: z.literal('restart'), people: z.enum(['same', 'fresh']) }),
+    ],
+    {
+      error:
+        'must be { "changes": { … } } with fields of the rollout file, or { "command": … } with what the command takes: weight for set-weight, people for restart, winner for complete',
+    },
+  )
+  .meta({ id: 'PreviewInput', example: { command: 'set-weight', weight: 25 } })
+
+const placeSchema = z.object({
+  phase: z.string(),
+  stage: z.string().optional(),
+  weight: z.number().optional(),
+  epoch: z.number().optional(),
+})
+
+const share = z.number().meta({ description: 'Percent of the units that are dealt out, not decided by rule or cohort' })
+const units = z.number().meta({ description: 'How many that is of the units seen in the present stage' })
+
+const previewSchema = z
+  .object({
+    before: placeSchema,
+    after: placeSchema,
+    summary: z.string(),
+    newEpoch: z.boolean().meta({ description: 'The comparison would begin anew' }),
+    moves: z.array(z.object({ from: z.string(), to: z.string(), share, units })).readonly(),
+    moved: z.object({ share, units }),
+  })
+  .meta({ id: 'Preview' })
+
+function eventOf(body: Exclude<z.infer<typeof previewBody>, { changes: unknown }>): PersonEvent {
+  if (body.command === 'set-weight' && 'weight' in body) return { type: 'set-weight', weight: body.weight }
+  if (body.command === 'restart' && 'people' in body) return { type: 'restart', people: body.people }
+  if (body.command === 'complete') {
+    const winner = 'winner' in body ? body.winner : undefined
+    return { type: 'complete', ...(winner === undefined ? {} : { winner }) }
+  }
+  return { type: body.command as (typeof commands)[number] }
+}
+
+/** What a change would do, before it is done. */
+export function previewRoutes(deps: AppDeps, guards: Guards) {
+  const preview = createRoute({
+    method: 'post',
+    path: '/rollouts/{key}/preview',
+    summary: 'What an edit or a command would do, and to how many users; changes nothing',
+    middleware: guards.write('viewer', { required: true }),
+    request: {
+      params: keyParam,
+      query: query({}),
+      body: { required: true, content: { 'application/json': { schema: previewBody } } },
+    },
+    responses: answers(previewSchema, 'Where the rollout is, where it would be, and who would change sides'),
+  })
+  return newRoutes().openapi(
+    preview,
+    async (c) => {
+      const { key } = c.req.valid('param')
+      const record = await findRollout(deps, c, key)
+      const body = c.req.valid('json')
+      const by = { actor: actorOf(c) }
+      if (!('changes' in body)) {
+        const change = { event: eventOf(body) }
+        return c.json(await settled(await deps.engine.preview(record.environment, key, change, by)), 200)
+      }
+      const file = merged(toFile(record.definition), body.changes)
+      const parsed = parseRollout(file, await knownNames(deps, record.environment))
+      if (!parsed.ok) throw invalid(parsed.issues.map((issue) => ({ ...issue, path: `changes.${issue.path}` })))
+      const change = { definition: parsed.definition }
+      return c.json(await settled(await deps.engine.preview(record.environment, key, change, by)), 200)
+    },
+    tellFaults(preview),
+  )
+}
