@@ -2,9 +2,12 @@
  * `npm run bench -- decide`: the cost of a decision against the hash alone, and whether it depends on the number of rollouts. The task: three
  * rules (plan in a list, country, then 25 % by user), as in other SDKs' benchmarks.
  */
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { compileRuleset, decide } from '@pipit/shared/decide'
 import { prepareSalt, saltedHash } from '@pipit/shared/hash'
 import type { RulesetRollout } from '@pipit/shared/rules'
+import type { VariantTimes } from './decide-variant.ts'
 import { printTimings, sideBySide } from './side-by-side.ts'
 
 const plain: RulesetRollout = {
@@ -84,3 +87,38 @@ printTimings(
     31,
   ),
 )
+
+/** `sdk.variant(user, key)` may cost so much more than a hand-written closure. */
+const bar = 1.5
+/** One rollout of a thousand may cost so much more than the only one. */
+const growthBar = 1.2
+
+const counts = [1, 100, 1000]
+const script = fileURLToPath(new URL('./decide-variant.ts', import.meta.url))
+const measured = counts.map(
+  (count) => JSON.parse(execFileSync(process.execPath, [script, String(count)], { encoding: 'utf8' })) as VariantTimes,
+)
+
+console.log('\nsdk.variant(user, key) against a hand-written closure: a cohort, a country, 10 % of UUIDs')
+let missed = 0
+const verdict = (ratio: number, limit: number): string => {
+  if (ratio > limit) missed++
+  return `${ratio.toFixed(2)} x  (bar ${limit} x: ${ratio > limit ? 'MISSED' : 'met'})`
+}
+measured.forEach(({ ours, floor }, i) => {
+  for (const [at, how] of [
+    [0, `one of ${counts[i]}`],
+    [1, `${counts[i]} in turn`],
+  ] as const) {
+    const times = `${ours[at].toFixed(1).padStart(6)} ns, by hand ${floor[at].toFixed(1).padStart(6)} ns`
+    console.log(`  ${how.padEnd(16)} ${times}  ${verdict(ours[at] / floor[at], bar)}`)
+  }
+})
+const [alone, , among] = measured as [VariantTimes, VariantTimes, VariantTimes]
+console.log(`  one of 1000 against the only one: ${verdict(among.ours[0] / alone.ours[0], growthBar)}`)
+const turn = (of: 'ours' | 'floor'): string => (among[of][1] / alone[of][1]).toFixed(2)
+console.log(`  1000 in turn against the only one: ${turn('ours')} x, by hand ${turn('floor')} x (what caches cost)`)
+if (missed > 0) {
+  console.error(`${missed} missed`)
+  process.exitCode = 1
+}

@@ -1,24 +1,39 @@
 /**
- * `npm run bench:peers [-- peer …]`: the task of `decision-task.ts` by other SDKs and by ours, through the public API of each. One process
- * for each peer and number of rollouts, in which ours, a hand-written closure and the peer take turns. Fails when a bar is missed.
+ * `npm run bench:peers [-- --node <path>] [peer …]`: the task of `decision-task.ts` by other SDKs and by ours, through the public API of
+ * each. One process for each peer and number of rollouts, in which ours, a hand-written closure and the peer take turns; of this Node, or
+ * of the one that is named. Fails when a bar is missed.
  */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { bundle } from '../../support/bundle.ts'
 import type { Measured } from './one.ts'
 import { peers } from './sdks/index.ts'
 
 const counts = [1, 100, 1000]
-const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(peers)
+const { values, positionals } = parseArgs({ options: { node: { type: 'string' } }, allowPositionals: true })
+const node = values.node ?? process.execPath
+const wanted = positionals.length > 0 ? positionals : Object.keys(peers)
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+// An older Node cannot strip types. Beside the packages, so that they are found.
+const script = here('./node_modules/.one.mjs')
+await bundle(here('./one.ts'), { file: script, platform: 'node', external: ['@pipit/sdk-node', ...packages()] })
+
+function packages(): string[] {
+  return Object.keys(
+    (JSON.parse(readFileSync(here('./package.json'), 'utf8')) as { dependencies: object }).dependencies,
+  )
+}
 
 function versionOf(name: string): string {
-  const path = new URL(`./node_modules/${name}/package.json`, import.meta.url)
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
+  return (JSON.parse(readFileSync(here(`./node_modules/${name}/package.json`), 'utf8')) as { version: string }).version
 }
 
 function measure(name: string, count: number): Measured {
-  const done = spawnSync(process.execPath, [fileURLToPath(new URL('./one.ts', import.meta.url)), name, String(count)], {
+  const done = spawnSync(node, [script, name, String(count)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     encoding: 'utf8',
   })
@@ -34,9 +49,10 @@ let missed = 0
 const oursAll = counts.map((): [number[], number[]] => [[], []])
 const floorAll = counts.map((): [number[], number[]] => [[], []])
 
-console.log(`Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${process.platform} ${process.arch}.`)
+const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()
+console.log(`Node ${version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${process.platform} ${process.arch}.`)
 console.log(
-  'Nanoseconds for one decision, median of 15 rounds: one rollout of N / all N in turn; × is peer by ours, the lowest of all six.\n',
+  'Nanoseconds for one decision, median of 9 rounds: one rollout of N / all N in turn; × is peer by ours, the lowest of all six.\n',
 )
 row([
   'peer',

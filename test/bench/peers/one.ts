@@ -1,5 +1,5 @@
 /** `node one.ts <peer> <count>`: one peer beside ours at a number of rollouts, in a process of their own. Prints one line of JSON. */
-import { createClient } from '@pipit/sdk-node'
+import { createClient, type Ruleset } from '@pipit/sdk-node'
 import { handWritten, rolloutKeys, type TaskUser, taskRuleset, users } from '../decision-task.ts'
 import { sideBySideAwaited } from '../side-by-side.ts'
 import { checkAnswers } from './check-answers.ts'
@@ -20,59 +20,79 @@ const peer = peers[name]
 if (peer === undefined) throw new Error(`there is no peer "${name}"; there are ${Object.keys(peers).join(', ')}`)
 const count = Number(countText)
 const keys = rolloutKeys(count)
-const middle = keys[Math.floor(count / 2)] as string
+const middle = [keys[Math.floor(count / 2)] as string]
 
 const ready = await peer.prepare(keys, users)
-const silent = { warn() {} }
-// Nobody listens on port 1: the decisions are made from the bootstrap.
+// As an application reads it from a file.
+const bootstrap: Ruleset = JSON.parse(JSON.stringify(taskRuleset(count)))
 const sdk = createClient({
+  // Nobody listens there: the decisions are made from the bootstrap.
   url: 'http://127.0.0.1:1',
   key: 'srv_bench',
-  bootstrap: taskRuleset(count),
-  logger: silent,
+  bootstrap,
+  logger: { warn() {} },
   cacheDir: false,
 })
 const written = handWritten(count)
 
-const some = keys.filter((_, i) => i % Math.ceil(count / 20) === 0)
-const theirs = await checkAnswers(async (key, at) => (await ready.ask(key, at)) === ready.canary, some, users)
-const own = await checkAnswers(async (key, at) => sdk.variant(users[at], key) === 'canary', some, users)
-const least = await checkAnswers(async (key, at) => written(users[at] as TaskUser, key) === 'canary', some, users)
-
-const each = (canary: (at: number) => boolean) => () => {
-  let sum = 0
-  for (let at = 0; at < users.length; at++) if (canary(at)) sum++
-  return sum
+// A loop for each, so that the compiler sees one callee in each, as in a program that uses one of them.
+function ours(of: readonly string[]): number {
+  let canaries = 0
+  for (let at = 0; at < users.length; at++)
+    if (sdk.variant(users[at], of[at % of.length] as string) === 'canary') canaries++
+  return canaries
 }
-const eachAwaited = (ask: (at: number) => unknown) => async () => {
-  let sum = 0
-  for (let at = 0; at < users.length; at++) if ((await ask(at)) === ready.canary) sum++
-  return sum
-}
-const inTurn = (at: number): string => keys[at % count] as string
-const ofPeer = (ask: (at: number) => unknown) =>
-  peer.awaited ? eachAwaited(ask) : each((at) => ask(at) === ready.canary)
 
-const [oursFixed, oursTurn, floorFixed, floorTurn, peerFixed, peerTurn] = (
+function floor(of: readonly string[]): number {
+  let canaries = 0
+  for (let at = 0; at < users.length; at++)
+    if (written(users[at] as TaskUser, of[at % of.length] as string) === 'canary') canaries++
+  return canaries
+}
+
+const { ask, canary } = ready
+
+function theirsAtOnce(of: readonly string[]): number {
+  let canaries = 0
+  for (let at = 0; at < users.length; at++) if (ask(of[at % of.length] as string, at) === canary) canaries++
+  return canaries
+}
+
+async function theirsAwaited(of: readonly string[]): Promise<number> {
+  let canaries = 0
+  for (let at = 0; at < users.length; at++) if ((await ask(of[at % of.length] as string, at)) === canary) canaries++
+  return canaries
+}
+
+const theirs = peer.awaited ? theirsAwaited : theirsAtOnce
+const [oursOne, oursTurn, floorOne, floorTurn, peerOne, peerTurn] = (
   await sideBySideAwaited(
     [
-      { name: 'ours, one', run: each((at) => sdk.variant(users[at], middle) === 'canary') },
-      { name: 'ours, in turn', run: each((at) => sdk.variant(users[at], inTurn(at)) === 'canary') },
-      { name: 'hand-written, one', run: each((at) => written(users[at] as TaskUser, middle) === 'canary') },
-      { name: 'hand-written, in turn', run: each((at) => written(users[at] as TaskUser, inTurn(at)) === 'canary') },
-      { name: 'peer, one', run: ofPeer((at) => ready.ask(middle, at)) },
-      { name: 'peer, in turn', run: ofPeer((at) => ready.ask(inTurn(at), at)) },
+      { name: 'ours, one', run: () => ours(middle) },
+      { name: 'ours, in turn', run: () => ours(keys) },
+      { name: 'hand-written, one', run: () => floor(middle) },
+      { name: 'hand-written, in turn', run: () => floor(keys) },
+      { name: 'peer, one', run: () => theirs(middle) },
+      { name: 'peer, in turn', run: () => theirs(keys) },
     ],
     users.length,
+    9,
+    3,
   )
 ).map((timing) => timing.nanoseconds) as [number, number, number, number, number, number]
 
+// Afterwards: what is measured has not seen more people than the task has.
+const some = keys.filter((_, i) => i % Math.ceil(count / 20) === 0)
+const answers = await checkAnswers(async (key, at) => (await ready.ask(key, at)) === ready.canary, some, users)
+const own = await checkAnswers(async (key, at) => sdk.variant(users[at], key) === 'canary', some, users)
+const least = await checkAnswers(async (key, at) => written(users[at] as TaskUser, key) === 'canary', some, users)
+
 const measured: Measured = {
-  wrong: theirs.wrong ?? (own.wrong && `ours: ${own.wrong}`) ?? (least.wrong && `hand-written: ${least.wrong}`),
-  share: theirs.share,
-  ours: [oursFixed, oursTurn],
-  floor: [floorFixed, floorTurn],
-  peer: [peerFixed, peerTurn],
+  wrong: answers.wrong ?? (own.wrong && `ours: ${own.wrong}`) ?? (least.wrong && `hand-written: ${least.wrong}`),
+  share: answers.share,
+  ours: [oursOne, oursTurn],
+  floor: [floorOne, floorTurn],
+  peer: [peerOne, peerTurn],
 }
 console.log(JSON.stringify(measured))
 await ready.close()

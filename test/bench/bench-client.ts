@@ -1,0 +1,17 @@
+import { type Client, createClientCore } from '@pipit/shared/client'
+import { createFakeClock, seededRandom } from '@pipit/shared/testing'
+import { taskRuleset } from './decision-task.ts'
+
+/** A client core that decides the task from a bootstrap. No server, and time stands still: nothing but the calls is measured. */
+export function benchClient(count: number): Client {
+  return createClientCore(
+    {
+      sdk: { name: 'bench', version: '0' },
+      clock: createFakeClock(),
+      random: seededRandom(1),
+      request: () => new Promise(() => {}),
+      log: { warn() {} },
+    },
+    { url: 'http://127.0.0.1:1', key: 'srv_bench', bootstrap: taskRuleset(count) },
+  )
+}
