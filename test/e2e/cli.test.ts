@@ -1,6 +1,6 @@
 /** The command line against a real server, and the server's own start and end. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -136,6 +136,72 @@ describe('pipit validate', () => {
       code: 2,
       err: expect.stringContaining('cannot be read'),
     })
+  })
+})
+
+describe('pipit types', () => {
+  const schema = 'payloadSchema: { type: object, properties: { color: { enum: [red, blue] } }, required: [color] }\n'
+  const typed = (key: string, payload: string): string =>
+    rolloutFile(key, `variants: [{ name: stable }, { name: canary, payload: ${payload} }]\n${schema}`)
+
+  it('writes keys, variants and payloads of an environment, and leaves a file that is right', async () => {
+    expect((await server.api('POST', '/environments', { name: 'typed' })).status).toBe(201)
+    const there = ['--environment', 'typed']
+    const path = join(directory, 'rollouts.d.ts')
+    await pipit([
+      'apply',
+      ...there,
+      '-f',
+      typed('typed-b', '{ color: red }'),
+      rolloutFile('typed-a'),
+      rolloutFile('gone'),
+    ])
+    await pipit(['archive', ...there, 'gone'])
+    expect(await pipit(['types', ...there, '-o', path])).toEqual({
+      code: 0,
+      out: `${path}: 2 rollouts of typed`,
+      err: '',
+    })
+    const written = readFileSync(path, 'utf8')
+    expect(written).toContain(`export interface Rollouts {
+  readonly 'typed-a': {
+    readonly variant: 'stable' | 'canary'
+    readonly payload: undefined
+  }
+  readonly 'typed-b': {
+    readonly variant: 'stable' | 'canary'
+    readonly payload: { readonly color: 'red' | 'blue' } | undefined
+  }
+}
+`)
+    expect((await pipit(['types', ...there, '-o', path])).out).toBe(`${path}: as it is already, 2 rollouts of typed`)
+    expect(`${(await pipit(['types', ...there])).out}\n`).toBe(written)
+  })
+
+  it('tells where it cannot write, and of an environment that is not there', async () => {
+    expect(await pipit(['types', '-o', join(directory, 'nowhere', 'x.d.ts')])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('cannot be written'),
+    })
+    expect(await pipit(['types', '--environment', 'nowhere'])).toMatchObject({ code: 1 })
+  })
+
+  it('declares what the server has checked: a payload that breaks the schema is refused with its path', async () => {
+    expect(await pipit(['apply', '-f', typed('typed-wrong', '{ color: green }')])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('variants[1].payload.color: must be "red" or "blue"'),
+    })
+    const path = typed('typed-edited', '{ color: red }')
+    expect(await pipit(['apply', '-f', path])).toMatchObject({ code: 0 })
+    expect(await pipit(['apply', '-f', path])).toMatchObject({ out: 'typed-edited: as it is already' })
+    const { body } = await server.api('GET', '/rollouts/typed-edited')
+    expect(body).toMatchObject({ definition: { payloadSchema: { required: ['color'] } } })
+    const variants = [{ name: 'stable' }, { name: 'canary', payload: {} }]
+    expect(await server.api('PATCH', '/rollouts/typed-edited', { variants })).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: 'variants[1].payload.color', message: 'is missing' }] },
+    })
+    expect((await server.api('PATCH', '/rollouts/typed-edited', { variants, payloadSchema: null })).status).toBe(200)
   })
 })
 

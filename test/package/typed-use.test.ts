@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { declarations } from '@pipit/server/cli'
 import { afterAll, describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -11,12 +12,19 @@ mkdirSync(join(root, '.tmp'), { recursive: true })
 const folder = mkdtempSync(join(root, '.tmp', 'typed-use-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const declarations = `
-export interface Rollouts {
-  'checkout-v2': { variant: 'stable' | 'canary'; payload: { readonly color: string; readonly size?: number } | undefined }
-  'search': { variant: 'stable' | 'a' | 'b'; payload: undefined }
-}
-`
+const rollouts = [
+  {
+    key: 'checkout-v2',
+    variants: [{ name: 'stable' }, { name: 'canary', payload: { color: 'red' } }],
+    payloadSchema: {
+      type: 'object',
+      properties: { color: { type: 'string' }, size: { type: 'integer' } },
+      required: ['color'],
+      additionalProperties: false,
+    },
+  },
+  { key: 'search', variants: [{ name: 'stable' }, { name: 'a' }, { name: 'b' }] },
+]
 
 const clients = `
 import { type Client, createClient, type VariantOf } from '@pipit/sdk-node'
@@ -42,7 +50,7 @@ function compile(
   program: string,
 ): { readonly found: readonly Fault[]; readonly expected: readonly Fault[] } {
   const source = `${clients}${program}\nexport type Uses = Client | VariantOf<Rollouts, 'search'>\n`
-  writeFileSync(join(folder, 'rollouts.d.ts'), declarations)
+  writeFileSync(join(folder, 'rollouts.d.ts'), declarations('production', rollouts))
   writeFileSync(join(folder, `${name}.ts`), source)
   const compilerOptions = {
     target: 'es2023',

@@ -1,2 +1,3 @@
 export { CommandError, exitCodes } from './api-client.ts'
 export { type CliParts, configOf, runCli } from './program.ts'
+export { type DeclaredRollout, declarations } from './types/declarations.ts'

@@ -6,6 +6,7 @@ import { addPlanOptions, type PlanFlags, planText, planTraffic, readEffects } fr
 import { replayFile, replayRollout } from './replay.ts'
 import { readRolloutFile } from './rollout-file.ts'
 import { rolloutTable, type ShownAnalysis, type ShownRollout, statusText } from './show.ts'
+import { writeTypes } from './types/write-types.ts'
 
 /** What the commands need of the world around them. */
 export interface CliParts {
@@ -135,6 +136,14 @@ function addRemoteCommands(program: Command, parts: CliParts): void {
     const rollout = (await client.call('GET', path)) as ShownRollout
     parts.out(statusText(rollout, (await client.call('GET', `${path}/analysis`)) as ShownAnalysis))
   })
+
+  remote('types', 'write a declaration file: keys, variants and payload types of the rollouts')
+    .option('-o, --output <file>', 'where to, such as src/rollouts.d.ts; to the terminal when absent')
+    .action(async (options: Remote & { output?: string }) => {
+      const environment = options.environment ?? 'production'
+      const output = options.output === undefined ? {} : { output: options.output }
+      await writeTypes(api(options), await allRollouts(api(options)), { environment, ...output }, parts.out)
+    })
 
   addPlanOptions(remote('plan [key]', 'what a rollout can show at a traffic, before it starts')).action(
     async (key: string | undefined, options: Remote & PlanFlags) => {

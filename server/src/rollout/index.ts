@@ -30,6 +30,8 @@ export {
 } from './metric.ts'
 export { type Movement, movements } from './movement.ts'
 export { type KnownNames, type ParseResult, parseCohort, parseMetric, parseRollout } from './parse.ts'
+export { target as schemaAt } from './payload/check-schema.ts'
+export type { JsonSchema } from './payload/keywords.ts'
 export { comparedMetrics, type ProjectionInput, projectRuleset } from './project-ruleset.ts'
 export { cohortSchema, duration, keyPattern, metricPutSchema, metricSchema, rolloutSchema } from './schema.ts'
 export type {

@@ -27,6 +27,12 @@ describe('projectRuleset', () => {
     })
   })
 
+  it('tells payloads, and not the schema that they were held to', () => {
+    const arms = [{ name: 'stable' }, { name: 'canary', payload: { color: 'red' } }]
+    const { rollout } = projected({ phase: 'draft' }, { variants: arms, payloadSchema: { type: 'object' } })
+    expect(rollout).toEqual({ phase: 'draft', salt: '', hash: 1, epoch: 0, weight: 0, variants: arms })
+  })
+
   it('lets the cohorts of the stages so far in, and leaves out every field that says nothing', () => {
     expect(projected(stateIn('running')).rollout).toEqual({
       ...base,
