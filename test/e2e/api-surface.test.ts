@@ -81,6 +81,9 @@ describe('for machines', () => {
     expect(Object.keys(document.components.schemas)).toEqual(
       expect.arrayContaining(['RolloutInput', 'Problem', 'Rollout']),
     )
+    expect(document.components.schemas.RolloutInput).toMatchObject({
+      properties: { payloadSchema: { type: 'object', description: expect.stringContaining('draft 2020-12') } },
+    })
   })
 
   it('refuses an unknown path, an unknown method and an unknown content type in the same form', async () => {

@@ -103,6 +103,10 @@ declare const either: 'checkout-v2' | 'search'
 const which = sdk.decide(user, either)
 const i: 'stable' | 'a' | 'b' | undefined = which.rollout === 'search' ? which.variant : undefined
 
+const all = sdk.variants(user)
+const o: 'stable' | 'a' | 'b' | undefined = all.search
+const p: Client = sdk
+
 const j: string = untyped.variant(user)
 const k: string = untyped.variant(user, 'any-key')
 declare const key: string
@@ -110,7 +114,7 @@ const n: string = untyped.variant(user, key)
 const l: Promise<number> = untyped.run(user, { stable: one, anything: two }, context)
 untyped.outcome(untyped.decide(user, { rollout: 'any-key' }), { ok: true })
 const m: Client = untyped
-export { a, b, c, color, d, e, f, g, h, i, j, k, l, m, n, size }
+export { a, b, c, color, d, e, f, g, h, i, j, k, l, m, n, o, p, size }
 `,
     )
     expect(found).toEqual([])
@@ -135,6 +139,7 @@ sdk.run(user, { canary: one }, 'checkout-v2') // TS2741
 sdk.run(user, { stable: one, canary: one, other: one }, 'checkout-v2') // TS2353
 checkout.run(user, { stable: one, a: one, b: one }) // TS2353
 checkout.variant(user) satisfies 'stable' // TS1360
+sdk.variants(user).serch // TS2551
 createClient<Rollouts>({ ...where, rollout: 'checkout-v2' }) // TS2322
 createClient<Rollouts, 'checkout-v2'>(where) // TS2345
 createClient<Rollouts, 'nothing'>({ ...where, rollout: 'nothing' }) // TS2344
@@ -142,7 +147,7 @@ createClient<{ broken: { variant: 1; payload: undefined } }>(where) // TS2344
 export { paint }
 `,
     )
-    expect(expected.length).toBe(19)
+    expect(expected.length).toBe(20)
     expect(found).toEqual(expected)
   })
 
