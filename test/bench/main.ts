@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const known = ['hash', 'decide', 'cohort', 'ingest', 'judge']
+const known = ['hash', 'decide', 'cohort', 'ingest', 'judge', 'load']
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : known
 for (const name of wanted) {
   if (!known.includes(name)) {

@@ -150,6 +150,21 @@ export function continueScrambled(h: number, before: number, { blocks, tail, len
   return finish(state ^ tail, before + length)
 }
 
+/** State after a text of ASCII alone, whose length is a multiple of 4; `undefined` for any other text. Makes no bytes of it. */
+export function absorbAscii(seed: number, text: string): number | undefined {
+  if (text.length % 4 !== 0) return undefined
+  let state = seed | 0
+  for (let i = 0; i < text.length; i += 4) {
+    const a = text.charCodeAt(i)
+    const b = text.charCodeAt(i + 1)
+    const c = text.charCodeAt(i + 2)
+    const d = text.charCodeAt(i + 3)
+    if ((a | b | c | d) > 0x7f) return undefined
+    state = mix(state, a | (b << 8) | (c << 16) | (d << 24))
+  }
+  return state
+}
+
 /** State after the bytes, whose number is a multiple of 4. */
 export function absorbBlocks(seed: number, bytes: Uint8Array): number {
   let state = seed | 0

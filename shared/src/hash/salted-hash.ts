@@ -1,5 +1,6 @@
 import { utf8 } from '../base/index.ts'
 import {
+  absorbAscii,
   absorbBlocks,
   continueMurmur3,
   continueScrambled,
@@ -24,6 +25,8 @@ export interface SaltedHash {
 
 /** Absorbs a salt once. The server's salts are 16 ASCII characters, so that nothing of them is left for the hot path. */
 export function prepareSalt(salt: string, seed: number = hashSeeds.assign): SaltedHash {
+  const state = absorbAscii(seed, salt)
+  if (state !== undefined) return { aligned: true, state, bytes: salt.length, salt, seed }
   const bytes = utf8(salt)
   const aligned = bytes.length % 4 === 0
   return { aligned, state: aligned ? absorbBlocks(seed, bytes) : 0, bytes: bytes.length, salt, seed }
