@@ -1,0 +1,114 @@
+/**
+ * `npm run bench -- allocation`: bytes that `sdk.variant()` allocates, over ten million calls for users whose exposure is known. The heap's
+ * size is read around pieces of a million calls, between which garbage is collected, and within which it must not be: so the growth of a
+ * piece is what it allocated: by the calls, and some kilobytes by the reading and by the compiler. The method is held against functions
+ * that are known to allocate 16 bytes, and nothing.
+ */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { getHeapStatistics } from 'node:v8'
+import { benchClient } from './bench-client.ts'
+import { rolloutKeys, users } from './decision-task.ts'
+
+// The collector is a flag of the process.
+if (globalThis.gc === undefined) {
+  const flags = ['--expose-gc', '--max-semi-space-size=64', '--min-semi-space-size=64']
+  const done = spawnSync(process.execPath, [...flags, fileURLToPath(import.meta.url)], { stdio: 'inherit' })
+  process.exit(done.status ?? 1)
+}
+const collect = globalThis.gc
+
+const calls = 10_000_000
+const piece = 1_000_000
+/** Bytes a call that cannot be told from none. */
+const resolution = 0.05
+
+/** Bytes a call, and how many pieces had to be thrown away because garbage was collected in them. */
+function bytesPerCall(run: (from: number, to: number) => void): { readonly bytes: number; readonly spoilt: number } {
+  // Compiled, and everything seen.
+  for (let round = 0; round < 3; round++) run(0, piece)
+  let bytes = 0
+  let counted = 0
+  let spoilt = 0
+  for (let from = 0; counted < calls; from += piece) {
+    collect()
+    const before = getHeapStatistics().used_heap_size
+    run(from, from + piece)
+    const grown = getHeapStatistics().used_heap_size - before
+    if (grown < 0) spoilt++
+    else {
+      bytes += grown
+      counted += piece
+    }
+    if (spoilt > 100) throw new Error('garbage is collected all the time: nothing can be measured')
+  }
+  return { bytes: bytes / counted, spoilt }
+}
+
+const boxes: unknown[] = ['not only numbers', 0]
+const flat = new Float64Array(2)
+const sdk = benchClient(100)
+const keys = rolloutKeys(100)
+const options = keys.map((rollout) => ({ rollout }))
+const texts = users.map((user) => user.id)
+let canaries = 0
+
+const measured: readonly (readonly [name: string, expected: number, run: (from: number, to: number) => void])[] = [
+  [
+    'control: a number in a typed array',
+    0,
+    (from, to) => {
+      for (let i = from; i < to; i++) flat[i & 1] = i + 0.5
+    },
+  ],
+  [
+    'control: a number in a box of 16 bytes',
+    16,
+    (from, to) => {
+      for (let i = from; i < to; i++) boxes[1] = i + 0.5
+    },
+  ],
+  [
+    'sdk.variant(user, key), one of 100',
+    0,
+    (from, to) => {
+      for (let i = from; i < to; i++) if (sdk.variant(users[i % 10_000], 'rollout-50') === 'canary') canaries++
+    },
+  ],
+  [
+    'sdk.variant(user, key), 100 in turn',
+    0,
+    (from, to) => {
+      for (let i = from; i < to; i++)
+        if (sdk.variant(users[i % 10_000], keys[i % 100] as string) === 'canary') canaries++
+    },
+  ],
+  [
+    'sdk.variant(user, { rollout }), 100 in turn',
+    0,
+    (from, to) => {
+      for (let i = from; i < to; i++)
+        if (sdk.variant(users[i % 10_000], options[i % 100] as { rollout: string }) === 'canary') canaries++
+    },
+  ],
+  [
+    'sdk.variant(id as text, key), 100 in turn',
+    0,
+    (from, to) => {
+      for (let i = from; i < to; i++)
+        if (sdk.variant(texts[i % 10_000], keys[i % 100] as string) === 'canary') canaries++
+    },
+  ],
+]
+
+console.log(`bytes a call over ${calls.toLocaleString('en')} calls (resolution ${resolution})`)
+let missed = 0
+for (const [name, expected, run] of measured) {
+  const { bytes, spoilt } = bytesPerCall(run)
+  const met = Math.abs(bytes - expected) <= resolution
+  if (!met) missed++
+  const note = spoilt > 0 ? `, ${spoilt} pieces measured again` : ''
+  console.log(`  ${name.padEnd(46)} ${bytes.toFixed(3).padStart(8)}  (${expected}: ${met ? 'met' : 'MISSED'}${note})`)
+}
+if (canaries === 0) throw new Error('nobody got the canary')
+process.exit(missed > 0 ? 1 : 0)
