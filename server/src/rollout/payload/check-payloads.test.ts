@@ -141,13 +141,21 @@ describe('payloads with a schema', () => {
   it('do not exhaust the server, whatever they are', () => {
     const many = Array.from({ length: 5000 }, (_, i) => i)
     const unique = { uniqueItems: true }
-    expect(payloadFaults(unique, many)).toEqual([expect.stringContaining('too many to check')])
+    expect(payloadFaults(unique, many)).toEqual([
+      expect.stringContaining('too many to check by a schema of 2 parts with uniqueItems'),
+    ])
     expect(payloadFaults(unique, many.slice(0, 100))).toEqual([])
     const wide = { anyOf: Array.from({ length: 500 }, (_, i) => ({ const: i })) }
     expect(payloadFaults({ items: wide }, many)).toEqual([expect.stringContaining('a schema of')])
     const long = 'a'.repeat(50_000)
     expect(payloadFaults({ pattern: '^[a-z]+$' }, long)).toEqual([])
     expect(payloadFaults({ pattern: '[a-z]+!' }, long)).toEqual([expect.stringContaining('start the patterns with ^')])
+    const numbers = { items: { type: 'number', minimum: 0, enum: many.slice(0, 30) }, default: many.slice(0, 10) }
+    const thirty = Array.from({ length: 3000 }, () => 7)
+    expect(faults(numbers, thirty)).toEqual([])
+    expect(faults(numbers, thirty, thirty)).toEqual([
+      expect.stringMatching(/^variants\[1\]\.payload: has 3001 values, with the payloads before it too many/),
+    ])
     const wrong = { items: { type: 'string', minimum: 0, maximum: -1, multipleOf: 1.5 } }
     expect(payloadFaults(wrong, many)).toHaveLength(21)
     expect(payloadFaults({ additionalProperties: { type: 'string' } }, { '\ud800': 1 })).toHaveLength(1)

@@ -3,13 +3,14 @@ import type { Issue, JsonValue } from '@pipit/shared/base'
 import { regexWork, type Variant } from '@pipit/shared/rules'
 import { pathText } from '../wording.ts'
 import { checkSchema, countValues, everywhere, partsOf } from './check-schema.ts'
-import { issuesOfUnits } from './fault-wording.ts'
+import { issuesOfUnits, type Where } from './fault-wording.ts'
 import { isObject, type JsonSchema } from './keywords.ts'
 
-export const payloadLimits = {
+/** Of all payloads of a rollout together. */
+const payloadLimits = {
   /** Parts of the schema times values of the payload. */
   comparisons: 250_000,
-  /** Steps of the schema's patterns on the payload's texts: some hundred milliseconds. */
+  /** Steps of the schema's patterns on the payload's texts: below a tenth of a second on the worst that were tried. */
   patternSteps: 50_000_000,
   /** Faults that are told of one payload. */
   faults: 20,
@@ -29,9 +30,14 @@ export function checkPayloads({ payloadSchema, variants }: Checked): readonly Is
   const faults = checkSchema(payloadSchema, ['payloadSchema'])
   if (faults.length > 0) return faults
   const validator = validatorOf(payloadSchema)
+  const bound = boundOf(payloadSchema)
   return variants.flatMap(({ name, payload }, i) => {
     const path = ['variants', i, 'payload']
-    if (payload !== undefined) return payloadFaults(validator, payloadSchema, payload, path)
+    if (payload !== undefined) {
+      const tooMuch = bound(payload)
+      if (tooMuch !== undefined) return [{ path: pathText(path), message: tooMuch }]
+      return payloadFaults(validator, { schema: payloadSchema, payload, path })
+    }
     if (name === 'stable') return []
     const message = 'is missing; where there is a payloadSchema every variant but stable has a payload'
     return [{ path: pathText(path), message }]
@@ -43,14 +49,8 @@ function validatorOf(schema: JsonSchema): Validator {
   return new Validator(JSON.parse(JSON.stringify(schema)) as object, '2020-12', false)
 }
 
-function payloadFaults(
-  validator: Validator,
-  schema: JsonSchema,
-  payload: JsonValue,
-  path: readonly (string | number)[],
-): readonly Issue[] {
-  const tooMuch = boundFault(schema, payload)
-  if (tooMuch !== undefined) return [{ path: pathText(path), message: tooMuch }]
+function payloadFaults(validator: Validator, where: Where): readonly Issue[] {
+  const { payload, path } = where
   let units: readonly OutputUnit[]
   try {
     units = validator.validate(payload).errors
@@ -63,30 +63,48 @@ function payloadFaults(
         : 'does not meet payloadSchema in very many places'
     return [{ path: pathText(path), message }]
   }
-  const issues = issuesOfUnits(units, { schema, payload, path })
+  const issues = issuesOfUnits(units, where)
   if (issues.length <= payloadLimits.faults) return issues
   const more = `has ${issues.length - payloadLimits.faults} more faults by payloadSchema`
   return [...issues.slice(0, payloadLimits.faults), { path: pathText(path), message: more }]
 }
 
-/** Why a payload is not checked at all: it would take too long. */
-function boundFault(schema: JsonSchema, payload: JsonValue): string | undefined {
-  const values = countValues(payload)
+/** Says why a payload is not checked at all, if with those before it that would take too long. */
+function boundOf(schema: JsonSchema): (payload: JsonValue) => string | undefined {
   const parts = partsOf(schema)
-  const unique = everywhere(schema, (keyword, value) => (keyword === 'uniqueItems' && value === true ? [keyword] : []))
-  const comparisons = parts * values + (unique.length === 0 ? 0 : unique.length * pairsIn(payload))
-  if (comparisons > payloadLimits.comparisons) {
-    return `has ${values} values, too many to check by a schema of ${parts} parts${unique.length > 0 ? ' with uniqueItems' : ''}; make either smaller`
-  }
-  const patterns = everywhere(schema, (keyword, value) => {
-    if (keyword === 'patternProperties' && isObject(value)) return Object.keys(value)
-    return keyword === 'pattern' ? [String(value)] : []
-  })
-  const lengths = textLengths(payload)
+  const uniques = everywhere(schema, (keyword, value) => (keyword === 'uniqueItems' && value === true ? [keyword] : []))
+  const patterns = tally(
+    everywhere(schema, (keyword, value) => {
+      if (keyword === 'patternProperties' && isObject(value)) return Object.keys(value)
+      return keyword === 'pattern' ? [String(value)] : []
+    }),
+  )
+  let comparisons = 0
   let steps = 0
-  for (const pattern of patterns) for (const [length, count] of lengths) steps += count * regexWork(pattern, length)
-  if (steps <= payloadLimits.patternSteps) return undefined
-  return `has texts of up to ${Math.max(...lengths.keys())} characters, too long or too many for the patterns of payloadSchema; start the patterns with ^, or shorten the texts`
+  return (payload) => {
+    const values = countValues(payload)
+    comparisons += parts * values + (uniques.length === 0 ? 0 : uniques.length * pairsIn(payload))
+    if (comparisons > payloadLimits.comparisons) {
+      const unique = uniques.length > 0 ? ' with uniqueItems' : ''
+      return `has ${values} values, with the payloads before it too many to check by a schema of ${parts} parts${unique}; make either smaller`
+    }
+    const lengths = tally(textsIn(payload).map((text) => 2 ** Math.ceil(Math.log2(Math.max(1, text.length)))))
+    for (const [pattern, places] of patterns) {
+      for (const [length, texts] of lengths) {
+        steps += places * texts * regexWork(pattern, length)
+        if (steps > payloadLimits.patternSteps)
+          return 'has texts that are too long or too many for the patterns of payloadSchema; start the patterns with ^, or shorten the texts'
+      }
+    }
+    return undefined
+  }
+}
+
+/** How often each is there. */
+function tally<T>(items: readonly T[]): ReadonlyMap<T, number> {
+  const counts = new Map<T, number>()
+  for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1)
+  return counts
 }
 
 /** Comparisons of entries of lists with each other, by their sizes. */
@@ -96,21 +114,10 @@ function pairsIn(value: unknown): number {
   return Object.values(value).reduce<number>((sum, item) => sum + pairsIn(item), own)
 }
 
-/** How many texts (values and names of fields) there are of each length, lengths rounded up to powers of two. */
-function textLengths(payload: JsonValue): ReadonlyMap<number, number> {
-  const counts = new Map<number, number>()
-  function add(text: string): void {
-    const length = 2 ** Math.ceil(Math.log2(Math.max(1, text.length)))
-    counts.set(length, (counts.get(length) ?? 0) + 1)
-  }
-  function look(value: unknown): void {
-    if (typeof value === 'string') add(value)
-    if (typeof value !== 'object' || value === null) return
-    for (const [name, item] of Object.entries(value)) {
-      if (!Array.isArray(value)) add(name)
-      look(item)
-    }
-  }
-  look(payload)
-  return counts
+/** Texts that a pattern may be held against: values, and names of fields. */
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === 'string') return [value]
+  if (typeof value !== 'object' || value === null) return []
+  const names = Array.isArray(value) ? [] : Object.keys(value)
+  return [...names, ...Object.values(value).flatMap(textsIn)]
 }

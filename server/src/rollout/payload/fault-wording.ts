@@ -7,7 +7,8 @@ import { isObject, type JsonSchema, typeNames } from './keywords.ts'
 
 type Path = readonly (string | number)[]
 
-interface Where {
+/** A payload, the schema it is held to, and its place. */
+export interface Where {
   readonly schema: JsonSchema
   readonly payload: JsonValue
   /** Of the payload in the rollout. */
