@@ -15,7 +15,7 @@ import { createEngine, createQueries, createSteadyClock, type Notifier } from '.
 import { firstStart, firstStartText } from './first-start.ts'
 import { createApp, createAuthenticate, hashKey } from './http/index.ts'
 import { createIngest } from './ingest/index.ts'
-import { createLog, type Log, queryPrometheus, systemClock } from './platform/index.ts'
+import { createLog, createUserAgentReader, type Log, queryPrometheus, systemClock } from './platform/index.ts'
 import { attachHub, createHub } from './push/index.ts'
 import { projectRuleset } from './rollout/index.ts'
 import type { Storage } from './storage/ports.ts'
@@ -62,7 +62,7 @@ async function serve(flags: Flags): Promise<void> {
   const engine = createEngine({ storage, publisher: hub, notifier, clock, newId: nanoid, log })
   const queries = createQueries({ storage, clock, log, ask: queryPrometheus, observe: ingest.observe })
   const app = createApp({
-    ...{ storage, engine, hub, ingest, queries, authenticate, clock, log },
+    ...{ storage, engine, hub, ingest, queries, authenticate, clock, log, userAgent: createUserAgentReader() },
     bootId: randomUUID(),
     draining: draining.signal,
   })

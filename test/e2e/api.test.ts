@@ -203,3 +203,65 @@ describe('cohorts and metrics', () => {
     expect(await server.api('DELETE', `/metrics/${metric}`)).toMatchObject({ status: 409, body: { code: 'in-use' } })
   })
 })
+
+describe('who takes part', () => {
+  it('is told by holdback, prerequisites and layers, from the definition to the decision', async () => {
+    const base = await makeRollout()
+    const next = await makeRollout({ prerequisites: [{ rollout: base.key, variant: 'canary' }] })
+    const layered = await makeRollout({ layer: { name: 'search', from: 0, to: 40 } })
+    const taken = await server.api('POST', '/rollouts', {
+      key: freshKey('r'),
+      stages,
+      layer: { name: 'search', from: 30, to: 50 },
+    })
+    expect(taken).toMatchObject({
+      status: 422,
+      body: { code: 'invalid', errors: [{ path: 'layer', message: expect.stringMatching(/free: 40 to 100 %/) }] },
+    })
+    const circle = await server.api('PATCH', `/rollouts/${base.key}`, { prerequisites: [{ rollout: next.key }] })
+    expect(circle).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: 'prerequisites', message: expect.stringMatching(/circle/) }] },
+    })
+    for (const { key } of [base, next, layered]) await server.api('POST', `/rollouts/${key}/start`)
+    const reasons = async (key: string) => {
+      const found: { [reason: string]: number } = {}
+      for (let i = 0; i < 40; i++) {
+        const { body } = await server.api('POST', `/rollouts/${key}/decide`, { user: `user-${i}` })
+        const { reason } = body as { reason: string }
+        found[reason] = (found[reason] ?? 0) + 1
+      }
+      return found
+    }
+    expect(Object.keys(await reasons(next.key)).toSorted()).toEqual(['prerequisite', 'split'])
+    expect(Object.keys(await reasons(layered.key)).toSorted()).toEqual(['layer', 'split'])
+    expect(await server.api('PATCH', '/environments/production', { holdback: 100 })).toMatchObject({
+      status: 200,
+      body: { holdback: 100 },
+    })
+    expect(await reasons(base.key)).toEqual({ holdback: 40 })
+    expect(await server.api('PATCH', '/environments/production', { holdback: 0 })).toMatchObject({ status: 200 })
+    expect(await server.api('POST', `/rollouts/${base.key}/revert`)).toMatchObject({ status: 200 })
+    expect(await server.api('POST', `/rollouts/${base.key}/archive`)).toMatchObject({
+      status: 409,
+      body: { code: 'in-use' },
+    })
+  })
+
+  it('is told before a change is made', async () => {
+    const { key } = await makeRollout()
+    await server.api('POST', `/rollouts/${key}/start`)
+    const preview = (body: object) => server.api('POST', `/rollouts/${key}/preview`, body)
+    const arms = { changes: { variants: [{ name: 'stable' }, { name: 'canary' }, { name: 'b' }] } }
+    expect(await preview(arms)).toMatchObject({
+      status: 200,
+      body: { newEpoch: true, moves: [{ from: 'canary', to: 'b', share: 12.5 }] },
+    })
+    expect(await preview({ command: 'revert' })).toMatchObject({
+      body: { moves: [{ from: 'canary', to: 'stable', share: 25 }] },
+    })
+    expect(await preview({ changes: { unit: 7 } })).toMatchObject({ status: 422 })
+    expect(await preview({ command: 'fly' })).toMatchObject({ status: 422 })
+    expect(await server.api('GET', `/rollouts/${key}`)).toMatchObject({ body: { version: 2, weight: 25 } })
+  })
+})

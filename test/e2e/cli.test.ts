@@ -369,3 +369,90 @@ describe('pipit serve', () => {
     })
   })
 })
+
+describe('pipit decide', () => {
+  it('says what a user would get, and why, step by step', async () => {
+    const more = [
+      'rules:',
+      '  - { name: qa, header: X-Canary, values: ["true"], serve: canary }',
+      '  - { name: phones, userAgent: { mobile: true }, serve: canary }',
+      '  - { name: night, time: { zone: UTC, from: "22:00", to: "06:00" }, serve: stable }',
+      '  - { name: dutch, when: { country: NL, age: { $gte: 18 } }, serve: canary }',
+      '',
+    ].join('\n')
+    const path = rolloutFile('asked', more)
+    expect(await pipit(['apply', '-f', path])).toMatchObject({ code: 0 })
+    expect(await pipit(['start', 'asked'])).toMatchObject({ code: 0 })
+    const user = JSON.stringify({ id: 'ada', country: 'NL', age: 17 })
+    const asked = await pipit([
+      'decide',
+      'asked',
+      '--user',
+      user,
+      '--header',
+      'X-Canary: false',
+      '--at',
+      '2026-11-21T12:00:00Z',
+    ])
+    expect(asked).toMatchObject({ code: 0, err: '' })
+    const lines = asked.out.split('\n')
+    expect(lines[0]).toMatch(/^asked: (stable|canary) \(split; stage half, ruleset \d+\)$/)
+    expect(lines.slice(1, -1)).toEqual([
+      '   - the rollout is running',
+      '   - rule qa does not match',
+      '       header X-Canary $in ["true"]: "false", does not hold',
+      '   - rule phones does not match',
+      '       user agent meets {"mobile":true}: there is none, does not hold',
+      '   - rule night does not match',
+      '       time is {"zone":"UTC","from":"22:00","to":"06:00"}: "2026-11-21T12:00:00.000Z", does not hold',
+      '   - rule dutch does not match',
+      '       country is "NL": "NL", holds',
+      '       age $gte 18: 17, does not hold',
+    ])
+    expect(lines.at(-1)).toMatch(/^ {2}=> at [\d.]+ %, (not )?below the weight of 50 %: (stable|canary)$/)
+    const iphone =
+      'User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1'
+    expect((await pipit(['decide', 'asked', '--user', 'ada', '--header', iphone])).out).toMatch(
+      /=> rule phones matches and serves canary/,
+    )
+    const json = await pipit(['decide', 'asked', '--user', 'ada', '--json'])
+    expect(JSON.parse(json.out)).toMatchObject({
+      rollout: 'asked',
+      unit: 'ada',
+      trace: [{ step: 'phase' }, {}, {}, {}, {}, { step: 'split' }],
+    })
+  })
+
+  it('says what is wrong with what it was given', async () => {
+    expect(await pipit(['decide', 'asked'])).toMatchObject({ code: 2, err: expect.stringContaining('--user') })
+    expect(await pipit(['decide', 'asked', '--user', '{"id":'])).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/looks like JSON and is none/),
+    })
+    expect(await pipit(['decide', 'asked', '--user', 'ada', '--header', 'X-Canary'])).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/such as "X-Canary: true"/),
+    })
+    expect(await pipit(['decide', 'nowhere', '--user', 'ada'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/no rollout "nowhere"/),
+    })
+  })
+})
+
+describe('--preview', () => {
+  it('tells who would change sides and changes nothing', async () => {
+    const path = rolloutFile('previewed')
+    await pipit(['apply', '-f', path])
+    await pipit(['start', 'previewed'])
+    expect((await pipit(['set-weight', 'previewed', '60', '--preview'])).out.split('\n')).toEqual([
+      'previewed would go from running, stage half, 50 % to running, stage half, 60 %',
+      '  10 % of the users who are dealt out would change sides, 0 of those seen in this stage:',
+      '  stable -> canary: 10 % (0 of those seen)',
+      '  the comparison would begin anew',
+    ])
+    expect((await pipit(['pause', 'previewed', '--preview'])).out).toMatch(/nobody would change sides/)
+    expect((await pipit(['status', 'previewed'])).out).toMatch(/running/)
+    expect((await pipit(['restart', 'previewed', '--people', 'fresh', '--preview'])).err).toMatch(/running|restart/)
+  })
+})

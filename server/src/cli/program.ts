@@ -2,7 +2,9 @@ import { Command, CommanderError, Option } from 'commander'
 import { type ConfigResult, type Flags, readClientConfig } from '../config.ts'
 import { type ApiClient, CommandError, createApiClient, exitCodes } from './api-client.ts'
 import { apply } from './apply.ts'
+import { addDecideOptions, type DecideFlags, decideText } from './decide.ts'
 import { addPlanOptions, type PlanFlags, planText, planTraffic, readEffects } from './plan.ts'
+import { previewText, type ShownPreview } from './preview.ts'
 import { replayFile, replayRollout } from './replay.ts'
 import { readRolloutFile } from './rollout-file.ts'
 import { rolloutTable, type ShownAnalysis, type ShownRollout, statusText } from './show.ts'
@@ -26,6 +28,7 @@ interface Remote {
 
 interface Why extends Remote {
   readonly reason?: string
+  readonly preview?: boolean
 }
 
 /** Commands that are no more than a name and a reason. */
@@ -109,10 +112,18 @@ function addRemoteCommands(program: Command, parts: CliParts): void {
       .addOption(new Option('--token <token>', 'an admin token (adm_…); better by PIPIT_TOKEN'))
       .addOption(new Option('--environment <name>', 'production when absent'))
   const command = (name: string, what: string): Command =>
-    remote(name, what).option('--reason <text>', 'why; for history and audit')
+    remote(name, what)
+      .option('--reason <text>', 'why; for history and audit')
+      .option('--preview', 'say what it would do and who would change sides, and change nothing')
   const api = (options: Remote): ApiClient => clientOf(parts, options)
 
   async function send(key: string, name: string, options: Why, body: object = {}): Promise<void> {
+    if (options.preview === true) {
+      const path = `/rollouts/${encodeURIComponent(key)}/preview`
+      const preview = await api(options).call('POST', path, { command: name, ...body })
+      parts.out(previewText(key, preview as ShownPreview))
+      return
+    }
     const reason = options.reason === undefined ? {} : { reason: options.reason }
     const answer = await api(options).call('POST', `/rollouts/${encodeURIComponent(key)}/${name}`, {
       ...body,
@@ -144,6 +155,10 @@ function addRemoteCommands(program: Command, parts: CliParts): void {
       const output = options.output === undefined ? {} : { output: options.output }
       await writeTypes(api(options), await allRollouts(api(options)), { environment, ...output }, parts.out)
     })
+
+  addDecideOptions(remote('decide <key>', 'what a user would get of a rollout, and why')).action(
+    async (key: string, options: Remote & DecideFlags) => parts.out(await decideText(api(options), key, options)),
+  )
 
   addPlanOptions(remote('plan [key]', 'what a rollout can show at a traffic, before it starts')).action(
     async (key: string | undefined, options: Remote & PlanFlags) => {

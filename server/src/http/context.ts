@@ -1,4 +1,5 @@
 import type { Clock } from '@pipit/shared/clock'
+import type { UserAgent } from '@pipit/shared/decide'
 import type { Catalog, RolloutCommands } from '../engine/api.ts'
 import type { Queries } from '../engine/queries.ts'
 import type { Ingest } from '../ingest/index.ts'
@@ -17,6 +18,8 @@ export interface AppDeps {
   readonly authenticate: Authenticate
   readonly clock: Clock
   readonly log: Log
+  /** Reads a `User-Agent` header as SDKs do. */
+  readonly userAgent: (text: string) => UserAgent | undefined
   /** Distinguishes this process from the one before it. */
   readonly bootId: string
   /** Aborted when the server drains: live streams end. */

@@ -44,7 +44,7 @@ async function setup(options: { storage?: Storage; bootId?: string } = {}) {
   await firstStart(storage, engine, { adminToken: token }, hashKey)
   const draining = new AbortController()
   const app = createApp({
-    ...{ storage: failing, engine, hub, ingest, authenticate, clock, log: quiet },
+    ...{ storage: failing, engine, hub, ingest, authenticate, userAgent: () => undefined, clock, log: quiet },
     queries: { troubles: () => [] },
     bootId: options.bootId ?? 'boot-1',
     draining: draining.signal,

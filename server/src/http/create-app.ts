@@ -9,6 +9,7 @@ import { createRequestCounter } from './prometheus.ts'
 import { administrationRoutes } from './routes/administration.ts'
 import { cohortRoutes } from './routes/cohorts.ts'
 import { commandRoutes } from './routes/commands.ts'
+import { decideRoutes } from './routes/decide.ts'
 import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { metricRoutes } from './routes/metrics.ts'
@@ -47,6 +48,7 @@ export function createApp(deps: AppDeps) {
     .route('/api/v1', rolloutRoutes(deps, guards))
     .route('/api/v1', commandRoutes(deps, guards))
     .route('/api/v1', previewRoutes(deps, guards))
+    .route('/api/v1', decideRoutes(deps, guards))
     .route('/api/v1', rolloutReadRoutes(deps, guards))
     .route('/api/v1', planRoutes(deps, guards))
     .route('/api/v1', replayRoutes(deps, guards))

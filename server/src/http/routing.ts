@@ -94,6 +94,14 @@ export const beforeField = {
   before: z.coerce.number().int().min(0).optional().meta({ description: 'Only what is older: epoch milliseconds' }),
 }
 
+/** A time in a body; epoch milliseconds after parsing. */
+export const moment = z
+  .union([z.number().int().min(0), z.iso.datetime({ offset: true })], {
+    error: 'must be a time: epoch milliseconds, or ISO 8601 with its offset such as 2026-11-20T22:33:00Z',
+  })
+  .transform((value) => (typeof value === 'number' ? value : Date.parse(value)))
+  .meta({ description: 'Epoch milliseconds or an ISO 8601 time', example: '2026-11-20T22:33:00Z' })
+
 export const versionField = z
   .number()
   .int()

@@ -33,6 +33,8 @@ export interface ClientOptions {
 /** What one call may say besides the user. */
 export interface DecideOptions<K extends string = string> extends DecideContext {
   readonly rollout?: K
+  /** Adds to `decide`'s answer how it came about, step by step, in Node. Takes its time: for people, not for every request. */
+  readonly explain?: boolean
 }
 
 export interface RunOptions<K extends string = string> extends DecideOptions<K> {

@@ -84,6 +84,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     random,
     clock,
     userAgent: platform.userAgent,
+    explain: platform.explain,
     defaultRollout: options.rollout ?? '',
     silentMs: () => clock.monotonic() - (lastContact ?? created),
     trouble: trouble.tell,

@@ -15,6 +15,7 @@ import type { Client, DecideOptions } from './api.ts'
 import type { Breakers } from './breaker.ts'
 import type { ExposureLog } from './exposure-log.ts'
 import type { Identity } from './identity.ts'
+import type { ClientPlatform } from './platform.ts'
 import type { RulesetHolder } from './ruleset-holder.ts'
 
 export interface DeciderParts {
@@ -25,6 +26,7 @@ export interface DeciderParts {
   readonly random: Random
   readonly clock: Clock
   readonly userAgent: DecideEnvironment['userAgent']
+  readonly explain: ClientPlatform['explain']
   readonly defaultRollout: string
   /** How long ago the server was last heard of. */
   readonly silentMs: () => number
@@ -96,7 +98,8 @@ export function createDecider(parts: DeciderParts): Pick<Client, 'variant' | 'va
     const isNew = exposures.isNew(rollout, out)
     const made = decisionOf(compiled, rollout, user, out)
     if (isNew) tell(made, compiled, user, rollout)
-    return made
+    if (texted || options?.explain !== true || parts.explain === undefined) return made
+    return parts.explain(compiled, key, user, options, environmentOf(compiled))
   }
 
   function failed(error: unknown): void {

@@ -1,5 +1,6 @@
 export type { Clock } from '../clock/index.ts'
-export type { Decision, Reason, User, UserAgent } from '../decide/index.ts'
+export type { Decision, Reason, TraceStep, User, UserAgent } from '../decide/index.ts'
+export { createUserAgentReader, explain } from '../decide/index.ts'
 export type { OutcomeKind } from '../protocol/index.ts'
 export { nearest, type Ruleset } from '../rules/index.ts'
 export type {

@@ -1,5 +1,5 @@
 import type { Clock, Random } from '../clock/index.ts'
-import type { DecideEnvironment } from '../decide/index.ts'
+import type { DecideEnvironment, explain } from '../decide/index.ts'
 
 /** An open (or opening) socket to the server. Text frames only. */
 export interface Connection {
@@ -51,6 +51,8 @@ export interface ClientPlatform {
   readonly store?: Store
   /** Reads `User-Agent` headers for rules that ask for them. Absent: such rules do not match. */
   readonly userAgent?: DecideEnvironment['userAgent']
+  /** Explains decisions, where there is room for the code that does. */
+  readonly explain?: typeof explain
   /** Default logger; `options.logger` goes before it. */
   readonly log: Logger
 }

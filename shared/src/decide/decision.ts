@@ -1,4 +1,5 @@
 import type { JsonValue } from '../base/index.ts'
+import type { TraceStep } from './trace.ts'
 
 export const reasons = [
   'not-ready',
@@ -38,6 +39,8 @@ export interface Decision {
   readonly unit: string | undefined
   /** Where the rollout names slices: the user's values of them, as far as there are any. */
   readonly slice?: { readonly [attribute: string]: string }
+  /** Every step that led here, where it was asked for. */
+  readonly trace?: readonly TraceStep[]
 }
 
 /** A user as the application knows it: an id, or an object with an optional `id`, `anonymousId` and attributes. */

@@ -23,8 +23,11 @@ export type RuleMatch = (
 
 type ValueTest = (value: unknown) => boolean
 
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
 /** Reads a header by its lower-case name, however the caller spelled it. */
-function readHeader(headers: HeadersLike, lowerName: string): unknown {
+export function readHeader(headers: HeadersLike | undefined, lowerName: string): unknown {
+  if (!isObject(headers)) return undefined
   const get: unknown = Reflect.get(headers, 'get')
   if (typeof get === 'function') return (headers as { get(name: string): string | null }).get(lowerName)
   const record = headers as { readonly [name: string]: unknown }
@@ -45,13 +48,9 @@ function valueTest(rule: Rule): ValueTest | undefined {
   return compileValueTest(rule.condition)
 }
 
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
-
 function matchHeader(name: string, test: ValueTest): RuleMatch {
   return (_attributes, _unit, context) => {
-    const headers = context?.headers
-    if (!isObject(headers)) return false
-    const value = readHeader(headers, name)
+    const value = readHeader(context?.headers, name)
     if (typeof value === 'string') return test(value)
     if (!Array.isArray(value)) return false
     for (const item of value) if (typeof item === 'string' && test(item)) return true
@@ -59,11 +58,13 @@ function matchHeader(name: string, test: ValueTest): RuleMatch {
   }
 }
 
+export function readCookie(cookies: DecideContext['cookies'], name: string): unknown {
+  return isObject(cookies) && Object.hasOwn(cookies, name) ? cookies[name] : undefined
+}
+
 function matchCookie(name: string, test: ValueTest): RuleMatch {
   return (_attributes, _unit, context) => {
-    const cookies = context?.cookies
-    if (!isObject(cookies) || !Object.hasOwn(cookies, name)) return false
-    const value = cookies[name]
+    const value = readCookie(context?.cookies, name)
     return typeof value === 'string' && test(value)
   }
 }
@@ -94,9 +95,8 @@ function matchUserAgent(condition: Condition): RuleMatch | undefined {
     test &&
     guarded((_attributes, _unit, context, environment) => {
       const read = environment?.userAgent
-      const headers = context?.headers
-      if (read === undefined || !isObject(headers)) return false
-      const value = readHeader(headers, 'user-agent')
+      if (read === undefined) return false
+      const value = readHeader(context?.headers, 'user-agent')
       const text: unknown = Array.isArray(value) ? value[0] : value
       const agent = typeof text === 'string' ? read(text) : undefined
       return agent !== undefined && test(agent)

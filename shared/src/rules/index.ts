@@ -2,6 +2,7 @@ export { type Attributes, compilePath } from './attributes.ts'
 export { type Cohort, isMember } from './cohort.ts'
 export { type CohortIndex, createCohortIndex, recordUses, sameUses } from './cohort-index.ts'
 export { type ConditionScope, compileCondition, compileValueTest, type Predicate } from './condition.ts'
+export { type Comparison, explainCondition } from './explain-condition.ts'
 export {
   applyMembers,
   diffMembers,

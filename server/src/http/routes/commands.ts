@@ -10,6 +10,7 @@ import {
   etagOf,
   type Guards,
   keyParam,
+  moment,
   namedVersion,
   newRoutes,
   query,
@@ -25,13 +26,6 @@ const common = {
   reason: z.string().min(1).max(2000).optional().meta({ description: 'Why; goes to history and audit' }),
   version: versionField,
 }
-
-const moment = z
-  .union([z.number().int().min(0), z.iso.datetime({ offset: true })], {
-    error: 'must be a time: epoch milliseconds, or ISO 8601 with its offset such as 2026-11-20T22:33:00Z',
-  })
-  .transform((value) => (typeof value === 'number' ? value : Date.parse(value)))
-  .meta({ description: 'Epoch milliseconds or an ISO 8601 time', example: '2026-11-20T22:33:00Z' })
 
 const plain = z.strictObject(common)
 const startBody = z.strictObject({ ...common, at: moment.optional() })
