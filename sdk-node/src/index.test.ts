@@ -76,6 +76,11 @@ describe('createClient', () => {
     expect(keys).toEqual(['Bearer srv_secret'])
     const decision = sdk.decide('user-1')
     expect(decision).toMatchObject({ variant: 'canary', reason: 'split', version: 3 })
+    expect(decision).not.toHaveProperty('trace')
+    expect(sdk.decide('user-1', { explain: true })).toMatchObject({
+      ...decision,
+      trace: [{ step: 'phase' }, { step: 'split', decided: true, unit: 'user-1', bucket: expect.any(Number) }],
+    })
     sdk.outcome(decision, { ok: true, latencyMs: 3 })
     expect(await sdk.flush({ timeoutMs: 10_000 })).toBe(true)
     expect(tally(reports, 'checkout', 'canary')).toEqual([1, 0])
