@@ -1,7 +1,7 @@
 import { createFakeClock } from '@pipit/shared/testing'
 import { nanoid } from 'nanoid'
 import { describe, expect, it } from 'vitest'
-import { createEngine } from './engine/index.ts'
+import { createEngine, createMemberLists } from './engine/index.ts'
 import { firstStart, firstStartText } from './first-start.ts'
 import { hashKey } from './http/index.ts'
 import { openSqlite } from './storage/sqlite/index.ts'
@@ -16,7 +16,8 @@ function setup() {
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const clock = createFakeClock(1_000_000)
   const notifier = { notify: () => Promise.resolve() }
-  const engine = createEngine({ storage, publisher, notifier, clock, newId: nanoid, log: quiet })
+  const memberLists = createMemberLists({ storage })
+  const engine = createEngine({ storage, memberLists, publisher, notifier, clock, newId: nanoid, log: quiet })
   const valid = async () =>
     (await storage.keys.list()).filter((key) => key.revokedAt === undefined).map((key) => key.kind)
   return { storage, engine, valid }

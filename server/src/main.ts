@@ -7,17 +7,22 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import type { Ruleset } from '@pipit/shared/rules'
 import { nanoid } from 'nanoid'
 import { CommandError, configOf, exitCodes, runCli } from './cli/index.ts'
 import { type Flags, readConfig } from './config.ts'
-import { createEngine, createQueries, createSteadyClock, type Notifier } from './engine/index.ts'
+import {
+  createEngine,
+  createMemberLists,
+  createQueries,
+  createSteadyClock,
+  type Notifier,
+  readRuleset,
+} from './engine/index.ts'
 import { firstStart, firstStartText } from './first-start.ts'
 import { createApp, createAuthenticate, hashKey } from './http/index.ts'
 import { createIngest } from './ingest/index.ts'
 import { createLog, createUserAgentReader, type Log, queryPrometheus, systemClock } from './platform/index.ts'
 import { attachHub, createHub } from './push/index.ts'
-import { projectRuleset } from './rollout/index.ts'
 import type { Storage } from './storage/ports.ts'
 import { openSqlite } from './storage/sqlite/index.ts'
 
@@ -47,8 +52,9 @@ async function serve(flags: Flags): Promise<void> {
 
   const authenticate = createAuthenticate(storage, clock)
   const ingest = createIngest({ storage, clock })
+  const memberLists = createMemberLists({ storage })
   const hub = createHub({
-    projectRuleset: (environment) => rulesetOf(storage, environment),
+    projectRuleset: (environment) => readRuleset(storage, memberLists, environment),
     ingest,
     authenticate: async (secret) => {
       const key = await authenticate(secret)
@@ -59,7 +65,7 @@ async function serve(flags: Flags): Promise<void> {
     log,
   })
   const notifier = logNotifier(log)
-  const engine = createEngine({ storage, publisher: hub, notifier, clock, newId: nanoid, log })
+  const engine = createEngine({ storage, memberLists, publisher: hub, notifier, clock, newId: nanoid, log })
   const queries = createQueries({ storage, clock, log, ask: queryPrometheus, observe: ingest.observe })
   const app = createApp({
     ...{ storage, engine, hub, ingest, queries, authenticate, clock, log, userAgent: createUserAgentReader() },
@@ -102,23 +108,6 @@ async function openStorage(file: string): Promise<Storage> {
     const message = error instanceof Error ? error.message : String(error)
     throw new CommandError(`the database cannot be opened: ${message}`, exitCodes.failed)
   }
-}
-
-/** The environment comes first: what is read after it is of its version or newer, never older. */
-async function rulesetOf(storage: Storage, name: string): Promise<Ruleset> {
-  const environment = await storage.environments.get(name)
-  if (environment === undefined) throw new Error(`there is no environment "${name}"`)
-  const [rollouts, cohorts, metrics] = await Promise.all([
-    storage.rollouts.list(name),
-    storage.cohorts.list(name),
-    storage.metrics.list(name),
-  ])
-  return projectRuleset({
-    environment,
-    rollouts,
-    cohorts: cohorts.map((record) => record.definition),
-    metrics: metrics.map((record) => record.definition),
-  })
 }
 
 function logNotifier(log: Log): Notifier {

@@ -171,12 +171,19 @@ describe('cohorts and metrics', () => {
       body: { memberCount: 1 },
     })
     expect(await server.api('GET', `/cohorts/${key}`)).toMatchObject({
-      body: { when: { plan: 'beta' }, members: ['a'] },
+      body: { when: { plan: 'beta' }, memberCount: 1 },
     })
-    expect(await server.api('PUT', `/cohorts/${key}`, { members: ['z'] })).toMatchObject({
+    expect(await server.api('PUT', `/cohorts/${key}`, { members: ['z', 'y', 'x'] })).toMatchObject({
       status: 200,
-      body: { members: ['z'] },
+      body: { memberCount: 3 },
     })
+    const put = await server.api('PUT', `/cohorts/${key}`, { when: { plan: 'pro' } })
+    expect(put).toMatchObject({ status: 200, body: { when: { plan: 'pro' }, memberCount: 3 } })
+    const page = async (query: string) => (await server.api('GET', `/cohorts/${key}/members${query}`)).body
+    expect(await page('')).toEqual({ items: ['x', 'y', 'z'] })
+    expect(await page('?limit=2')).toEqual({ items: ['x', 'y'], next: 'y' })
+    expect(await page('?limit=2&after=y')).toEqual({ items: ['z'] })
+    expect(await server.api('GET', '/cohorts/nobody-made-this/members')).toMatchObject({ status: 404 })
     expect(await server.api('DELETE', `/cohorts/${key}`)).toMatchObject({ status: 204 })
   })
 

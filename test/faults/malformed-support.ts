@@ -61,7 +61,7 @@ export async function dump(server: TestServer): Promise<string> {
     '/metrics?limit=200',
     '/audit?limit=500',
     '/rollouts?environment=staging',
-    ...cohorts.map(({ key }) => `/cohorts/${key}`),
+    ...cohorts.flatMap(({ key }) => [`/cohorts/${key}`, `/cohorts/${key}/members`]),
     ...items.flatMap(({ key }) => [
       `/rollouts/${key}`,
       `/rollouts/${key}/history?limit=500`,

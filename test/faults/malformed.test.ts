@@ -143,7 +143,8 @@ describe('every naughty string', () => {
     const members = [...new Set(naughtyStrings)].filter((text) => text.length > 0 && text.length <= 256)
     const made = await send(server, 'POST', '/api/v1/cohorts', JSON.stringify({ key: 'naughty', members }))
     expect(made.status).toBe(201)
-    expect((await server.api('GET', '/cohorts/naughty')).body).toMatchObject({ members })
+    const { items } = (await server.api('GET', '/cohorts/naughty/members?limit=10000')).body as { items: string[] }
+    expect(items.toSorted()).toEqual(members.toSorted())
     for (const text of naughtyStrings.slice(0, 200)) {
       const description = text.slice(0, 2000)
       const answer = await server.api('PATCH', '/rollouts/draft', {

@@ -1,5 +1,5 @@
 import type { Issue } from '@pipit/shared/base'
-import type { CohortDefinition, MetricDefinition, RolloutDefinition } from '../rollout/definition.ts'
+import type { CohortDefinition, CohortInput, MetricDefinition, RolloutDefinition } from '../rollout/definition.ts'
 import type { Movement } from '../rollout/movement.ts'
 import type { Actor, RejectionCode, RolloutEvent } from '../rollout/state.ts'
 import type {
@@ -80,18 +80,16 @@ export interface Catalog {
   createEnvironment(name: string, by: ByWhom): Promise<Result<EnvironmentRecord>>
   /** The share of people, in percent, whom no rollout of the environment touches. */
   setHoldback(name: string, holdback: number, by: ByWhom): Promise<Result<EnvironmentRecord>>
-  createCohort(
-    environment: string,
-    definition: CohortDefinition,
-    by: ByWhom,
-  ): Promise<Result<CatalogRecord<CohortDefinition>>>
+  createCohort(environment: string, input: CohortInput, by: ByWhom): Promise<Result<CatalogRecord<CohortDefinition>>>
+  /** Replaces all but the members, and those too where they are given: a list is not lost because nobody sent it along. */
   putCohort(
     environment: string,
-    definition: CohortDefinition,
+    input: CohortInput,
     by: ByWhom,
     version?: number,
   ): Promise<Result<CatalogRecord<CohortDefinition>>>
   removeCohort(environment: string, key: string, by: ByWhom, version?: number): Promise<Result<undefined>>
+  /** Takes ids off the list and puts ids on it, in this order. */
   changeMembers(
     environment: string,
     key: string,

@@ -4,6 +4,7 @@ import { parseRollout, progressOf, type RolloutDefinition } from '../rollout/ind
 import type { HistoryEntry, RolloutRecord, Storage } from '../storage/ports.ts'
 import type { ByWhom, Engine, Notifier, Publisher } from './api.ts'
 import { createEngine } from './engine.ts'
+import { createMemberLists, type MemberLists } from './member-lists.ts'
 
 /** What a test brings: fakes and adapters are for tests alone. */
 export interface BenchParts {
@@ -15,6 +16,7 @@ export interface BenchParts {
 /** An engine on a given database and clock, with recorders where the world would be. For the tests of this folder. */
 export interface Bench extends BenchParts {
   readonly engine: Engine
+  readonly memberLists: MemberLists
   readonly published: string[]
   readonly disconnected: string[]
   readonly notified: { readonly id: string; readonly level: string; readonly sentence: string }[]
@@ -46,8 +48,10 @@ export function createBench(parts: BenchParts): Bench {
       notified.push({ id, level, sentence })
     },
   }
+  const memberLists = createMemberLists({ storage })
   const engine = createEngine({
     storage,
+    memberLists,
     publisher: {
       publish: (environment) => outside.publish(environment),
       disconnect: (id) => void disconnected.push(id),
@@ -58,7 +62,7 @@ export function createBench(parts: BenchParts): Bench {
     newId: (size = 21) => `${ids++}`.padStart(size, 'x'),
     log: { warn: (message) => void logged.push(message), error: (message) => void logged.push(message) },
   })
-  return { ...parts, engine, published, disconnected, notified, logged, breakers, outside }
+  return { ...parts, engine, memberLists, published, disconnected, notified, logged, breakers, outside }
 }
 
 /** A bench with environment `production`, its engine running, and nothing left to do. */

@@ -64,7 +64,7 @@ describe('cohorts', () => {
     expect(changed.version).toBe(2)
     must(await engine.changeMembers('production', 'beta', { add: ['a', 'b'], remove: ['c'] }, by))
     const members = must(await engine.changeMembers('production', 'beta', { add: ['a'], remove: ['b'] }, by))
-    expect(members.definition.members).toEqual(['a'])
+    expect(members.definition.members).toMatchObject({ count: 1 })
     must(await engine.removeCohort('production', 'beta', by))
     expect(await versionOf(bench)).toBe(6)
   })
@@ -121,12 +121,83 @@ describe('cohorts', () => {
     expect(wrong).toMatchObject({ code: 'invalid', issues: [{ path: 'when.a.$inn' }] })
   })
 
-  it('with many members are audited by their number', async () => {
+  it('with many members are audited by their number, and the first few that a change moves', async () => {
     const { engine, storage } = await setup()
     const members = Array.from({ length: 1000 }, (_, i) => `user${i}`)
     must(await engine.createCohort('production', { key: 'beta', members }, by))
-    const [entry] = await storage.audit.list({ target: 'cohort:beta', limit: 1 })
-    expect(entry?.after).toEqual({ version: 1, definition: { key: 'beta', members: 1000 } })
+    must(await engine.changeMembers('production', 'beta', { remove: ['user7', 'nobody'] }, by))
+    const [removed, created] = await storage.audit.list({ target: 'cohort:beta', limit: 2 })
+    expect(created?.after).toEqual({
+      version: 1,
+      definition: { key: 'beta', members: 1000 },
+      added: { count: 1000, ids: members.slice(0, 10) },
+    })
+    expect(removed).toMatchObject({
+      before: { version: 1, definition: { key: 'beta', members: 1000 } },
+      after: { version: 2, definition: { key: 'beta', members: 999 }, removed: { count: 1, ids: ['user7'] } },
+    })
+  })
+
+  it('need a condition or a list', async () => {
+    const { engine } = await setup()
+    expect(await engine.createCohort('production', { key: 'beta' }, by)).toMatchObject({
+      code: 'invalid',
+      issues: [{ path: '', message: 'must have a condition (when), a list of members, or both' }],
+    })
+    expect(await engine.createCohort('production', { key: 'beta', members: [] }, by)).toMatchObject({ ok: true })
+  })
+
+  it('keep their members when they are replaced without them, and get others with them', async () => {
+    const { engine, storage } = await setup()
+    const listed = () => storage.members.page('production', 'beta', { limit: 10 })
+    must(await engine.createCohort('production', { key: 'beta', members: ['a', 'b'] }, by))
+    expect(must(await engine.putCohort('production', beta, by)).definition).toMatchObject({
+      ...beta,
+      members: { count: 2 },
+    })
+    expect(await listed()).toEqual(['a', 'b'])
+    const replaced = must(await engine.putCohort('production', { ...beta, members: ['b', 'c', 'd'] }, by))
+    expect(replaced).toMatchObject({ version: 3, definition: { members: { count: 3 } } })
+    expect(await listed()).toEqual(['b', 'c', 'd'])
+    expect(must(await engine.putCohort('production', { ...beta, members: ['d', 'c', 'b'] }, by))).toEqual(replaced)
+    must(await engine.putCohort('production', { key: 'beta', members: [] }, by))
+    expect(await listed()).toEqual([])
+  })
+
+  it('lose their members when they are removed', async () => {
+    const { engine, storage } = await setup()
+    must(await engine.createCohort('production', { key: 'beta', members: ['a'] }, by))
+    must(await engine.removeCohort('production', 'beta', by))
+    expect(await storage.members.page('production', 'beta', { limit: 10 })).toEqual([])
+  })
+
+  it('are not written by a change of members that changes nothing', async () => {
+    const bench = await setup()
+    const { engine } = bench
+    const made = must(await engine.createCohort('production', { key: 'beta', members: ['a'] }, by))
+    const before = await versionOf(bench)
+    expect(must(await engine.changeMembers('production', 'beta', { add: ['a'], remove: ['b'] }, by))).toEqual(made)
+    expect(await versionOf(bench)).toBe(before)
+    expect(await engine.changeMembers('production', 'nobody', { add: ['a'] }, by)).toMatchObject({ code: 'not-found' })
+  })
+
+  it('hold a million members and not one more', async () => {
+    const { engine, storage } = await setup()
+    const many = { count: 999_999, revision: 'r' }
+    await storage.cohorts.insert({
+      environment: 'production',
+      key: 'full',
+      definition: { key: 'full', members: many },
+      version: 1,
+      updatedAt: 1,
+    })
+    expect(await engine.changeMembers('production', 'full', { add: ['a', 'b'] }, by)).toEqual({
+      ok: false,
+      code: 'limit-reached',
+      message: 'cohort full would have 1000001 members; at most 1,000,000 are kept',
+    })
+    expect(await storage.members.page('production', 'full', { limit: 10 })).toEqual([])
+    expect(await engine.changeMembers('production', 'full', { add: ['a'] }, by)).toMatchObject({ ok: true })
   })
 })
 

@@ -1,32 +1,26 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Issue } from '@pipit/shared/base'
-import { validateCohortGraph } from '@pipit/shared/rules'
 import {
-  type CohortDefinition,
   countsTheSame,
   isWeight,
   keyPattern,
   type MetricDefinition,
-  parseCohort,
   parseMetric,
-  toCohortFile,
   toMetricFile,
 } from '../rollout/index.ts'
 import type { CatalogRecord, EnvironmentRecord, RolloutRecord, Stores } from '../storage/ports.ts'
 import type { ByWhom, Catalog, Publisher } from './api.ts'
-import { attempt, type CommandParts, issueText, needEnvironment, Refused, refuseStale, saltLength } from './commands.ts'
+import { type Expected, refuseInUse, refuseInvalid, refuseUnexpected } from './catalog-refusals.ts'
+import { createCohorts } from './cohorts.ts'
+import { attempt, type CommandParts, needEnvironment, Refused, refuseStale, saltLength } from './commands.ts'
 import { createKeys } from './keys.ts'
+import type { MemberLists } from './member-lists.ts'
 import { auditor, emit } from './record-change.ts'
-import { usersOfCohort, usersOfMetric } from './references.ts'
-
-type Kind = 'cohort' | 'metric'
-type Definition<K extends Kind> = K extends 'cohort' ? CohortDefinition : MetricDefinition
-
-/** Members of one cohort: each SDK holds them all. */
-const mostMembers = 1_000_000
+import { usersOfMetric } from './references.ts'
 
 /** Changes of cohorts, metrics, environments and keys, each one transaction. What changes nothing is not written. */
-export function createCatalog(parts: CommandParts & { readonly publisher: Publisher }): Catalog {
+export function createCatalog(
+  parts: CommandParts & { readonly publisher: Publisher; readonly memberLists: MemberLists },
+): Catalog {
   const { storage, clock, newId, wake } = parts
   const audit = auditor(parts)
 
@@ -36,80 +30,50 @@ export function createCatalog(parts: CommandParts & { readonly publisher: Publis
     return result
   }
 
-  /** SDKs hold every cohort, and both they and ingest count by the metrics of the ruleset's version. */
+  /** Both SDKs and ingest count by the metrics of the ruleset's version. */
   const publish = (stores: Stores, environment: string): Promise<void> =>
     emit(stores, environment, undefined, [{ type: 'publish' }], clock.now(), newId)
-  const storeOf = (stores: Stores, kind: Kind) =>
-    (kind === 'cohort' ? stores.cohorts : stores.metrics) as unknown as Stores['cohorts']
 
-  /** Makes or replaces a cohort or metric. */
-  async function put<K extends Kind>(
+  /** Makes or replaces a metric. */
+  async function put(
     stores: Stores,
-    kind: K,
     environment: string,
-    definition: Definition<K>,
+    definition: MetricDefinition,
     by: ByWhom,
-    expected: 'new' | { readonly version: number | undefined },
-  ): Promise<CatalogRecord<Definition<K>>> {
+    expected: Expected,
+  ): Promise<CatalogRecord<MetricDefinition>> {
     await needEnvironment(stores, environment)
-    const store = storeOf(stores, kind)
-    const target = `${kind} ${definition.key}`
-    const before = await store.get(environment, definition.key)
-    if (expected === 'new' && before !== undefined) {
-      throw new Refused({
-        code: 'exists',
-        message: `there is a ${target} in ${environment} already; replace it with PUT, or choose another key`,
-      })
-    }
-    if (expected !== 'new' && before !== undefined) refuseStale(target, before.version, expected.version)
-    if (expected !== 'new' && before === undefined && expected.version !== undefined) {
-      throw new Refused({
-        code: 'not-found',
-        message: `there is no ${target} in ${environment}; leave the version out to make it`,
-      })
-    }
-    if (before !== undefined && isDeepStrictEqual(before.definition, definition)) {
-      return before as unknown as CatalogRecord<Definition<K>>
-    }
-    if (kind === 'cohort') await checkCohort(stores, environment, definition as CohortDefinition)
-    else await checkMetric(stores, environment, definition as MetricDefinition)
-    const record = {
-      environment,
-      key: definition.key,
-      definition: definition as CohortDefinition,
-      version: (before?.version ?? 0) + 1,
-      updatedAt: clock.now(),
-    }
-    if (before === undefined) await store.insert(record)
-    else await store.update(record, before.version)
-    await audit(stores, environment, before === undefined ? 'create' : 'edit', `${kind}:${definition.key}`, by, {
-      ...(before === undefined
-        ? {}
-        : { before: { version: before.version, definition: withoutList(before.definition) } }),
-      after: { version: record.version, definition: withoutList(record.definition) },
+    const { key } = definition
+    const before = await stores.metrics.get(environment, key)
+    refuseUnexpected(`metric ${key}`, environment, before, expected)
+    if (before !== undefined && isDeepStrictEqual(before.definition, definition)) return before
+    await checkMetric(stores, environment, definition)
+    const record = { environment, key, definition, version: (before?.version ?? 0) + 1, updatedAt: clock.now() }
+    if (before === undefined) await stores.metrics.insert(record)
+    else await stores.metrics.update(record, before.version)
+    await audit(stores, environment, before === undefined ? 'create' : 'edit', `metric:${key}`, by, {
+      ...(before === undefined ? {} : { before: { version: before.version, definition: before.definition } }),
+      after: { version: record.version, definition },
     })
     await publish(stores, environment)
-    return record as unknown as CatalogRecord<Definition<K>>
+    return record
   }
 
   async function remove(
     stores: Stores,
-    kind: Kind,
     environment: string,
     key: string,
     by: ByWhom,
     version: number | undefined,
   ): Promise<undefined> {
-    const store = storeOf(stores, kind)
-    const before = await store.get(environment, key)
+    const before = await stores.metrics.get(environment, key)
     if (before === undefined)
-      throw new Refused({ code: 'not-found', message: `there is no ${kind} "${key}" in ${environment}` })
-    refuseStale(`${kind} ${key}`, before.version, version)
-    const usersOf = kind === 'cohort' ? usersOfCohort : usersOfMetric
-    refuseInUse(`${kind} ${key}`, await usersOf(stores, environment, key), 'take it out there first')
-    await store.delete(environment, key, before.version)
-    await audit(stores, environment, 'delete', `${kind}:${key}`, by, {
-      before: { version: before.version, definition: withoutList(before.definition) },
+      throw new Refused({ code: 'not-found', message: `there is no metric "${key}" in ${environment}` })
+    refuseStale(`metric ${key}`, before.version, version)
+    refuseInUse(`metric ${key}`, await usersOfMetric(stores, environment, key), 'take it out there first')
+    await stores.metrics.delete(environment, key, before.version)
+    await audit(stores, environment, 'delete', `metric:${key}`, by, {
+      before: { version: before.version, definition: before.definition },
     })
     await publish(stores, environment)
     return undefined
@@ -117,6 +81,7 @@ export function createCatalog(parts: CommandParts & { readonly publisher: Publis
 
   return {
     ...createKeys(parts),
+    ...createCohorts(parts),
     createEnvironment: (name, by) =>
       attempted(async (stores) => {
         if (!keyPattern.test(name)) {
@@ -145,68 +110,13 @@ export function createCatalog(parts: CommandParts & { readonly publisher: Publis
         await publish(stores, name)
         return (await stores.environments.get(name)) as EnvironmentRecord
       }),
-    createCohort: (environment, definition, by) =>
-      attempted((stores) => put(stores, 'cohort', environment, definition, by, 'new')),
-    putCohort: (environment, definition, by, version) =>
-      attempted((stores) => put(stores, 'cohort', environment, definition, by, { version })),
-    removeCohort: (environment, key, by, version) =>
-      attempted((stores) => remove(stores, 'cohort', environment, key, by, version)),
-    changeMembers: (environment, key, change, by) =>
-      attempted(async (stores) => {
-        const before = await stores.cohorts.get(environment, key)
-        if (before === undefined)
-          throw new Refused({ code: 'not-found', message: `there is no cohort "${key}" in ${environment}` })
-        const members = new Set(before.definition.members)
-        for (const member of change.remove ?? []) members.delete(member)
-        for (const member of change.add ?? []) members.add(member)
-        if (members.size > mostMembers)
-          throw new Refused({
-            code: 'limit-reached',
-            message: `cohort ${key} would have ${members.size} members; at most 1,000,000 are kept`,
-          })
-        return await put(stores, 'cohort', environment, { ...before.definition, members: [...members] }, by, {
-          version: before.version,
-        })
-      }),
     createMetric: (environment, definition, by) =>
-      attempted((stores) => put(stores, 'metric', environment, definition, by, 'new')),
+      attempted((stores) => put(stores, environment, definition, by, 'new')),
     putMetric: (environment, definition, by, version) =>
-      attempted((stores) => put(stores, 'metric', environment, definition, by, { version })),
+      attempted((stores) => put(stores, environment, definition, by, { version })),
     removeMetric: (environment, key, by, version) =>
-      attempted((stores) => remove(stores, 'metric', environment, key, by, version)),
+      attempted((stores) => remove(stores, environment, key, by, version)),
   }
-}
-
-function refuseInUse(what: string, users: readonly string[], instead: string): void {
-  if (users.length === 0) return
-  throw new Refused({ code: 'in-use', message: `${what} is used by ${users.join(', ')}; ${instead}` })
-}
-
-/** A list of a million members has no place in the audit log; its length has. */
-function withoutList(definition: CohortDefinition): unknown {
-  const { members, ...rest } = definition
-  return members === undefined ? rest : { ...rest, members: members.length }
-}
-
-function refuseInvalid(what: string, issues: readonly Issue[]): void {
-  if (issues.length === 0) return
-  throw new Refused({ code: 'invalid', message: `${what} cannot be taken as it is: ${issueText(issues)}`, issues })
-}
-
-/** The cohorts as they would be: none may refer to itself or to one that is not there. */
-async function checkCohort(stores: Stores, environment: string, changed: CohortDefinition): Promise<void> {
-  const parsed = parseCohort(toCohortFile(changed))
-  if (!parsed.ok) refuseInvalid(`cohort ${changed.key}`, parsed.issues)
-  if (changed.when === undefined) return
-  const cohorts: { [key: string]: Pick<CohortDefinition, 'when'> } = {}
-  for (const record of await stores.cohorts.list(environment)) cohorts[record.key] = record.definition
-  cohorts[changed.key] = changed
-  // The graph names faults by cohort; whoever sent this one looks for them in its condition.
-  const issues = validateCohortGraph(cohorts).map(({ path, message }) => {
-    const [cohort] = path.split('.when')
-    return { path: 'when', message: cohort === changed.key ? message : `cohort ${cohort} ${message}` }
-  })
-  refuseInvalid(`cohort ${changed.key}`, issues)
 }
 
 /** What a metric counts stays the same under a rollout compared by it: half of the evidence would be about something else. */

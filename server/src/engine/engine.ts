@@ -4,6 +4,7 @@ import type { Engine, Notifier, Publisher } from './api.ts'
 import { createCatalog } from './catalog.ts'
 import { createCommands } from './commands.ts'
 import { createLooks } from './looks.ts'
+import type { MemberLists } from './member-lists.ts'
 import { createOutbox } from './outbox.ts'
 import type { PumpParts } from './pump.ts'
 import { asSteadyClock } from './steady-clock.ts'
@@ -12,6 +13,8 @@ export interface EngineParts extends PumpParts {
   readonly storage: Storage
   readonly publisher: Publisher
   readonly notifier: Notifier
+  /** Told of changes of members: those that the ruleset is made of. */
+  readonly memberLists: MemberLists
   /** Share one `createSteadyClock` with ingest; a plain clock is made steady for the engine alone. */
   readonly clock: Clock
   /** A fresh random text of letters, digits, `_` and `-`; 21 characters unless told. Keys and salts are made of it. */

@@ -11,6 +11,8 @@ export type {
   RolloutCommands,
 } from './api.ts'
 export { createEngine, type EngineParts } from './engine.ts'
+export { createMemberLists, type MemberLists } from './member-lists.ts'
 export type { EngineLog } from './pump.ts'
 export { createQueries, type Queries, type QueryTrouble } from './queries.ts'
+export { readRuleset } from './read-ruleset.ts'
 export { createSteadyClock, type SteadyClock } from './steady-clock.ts'

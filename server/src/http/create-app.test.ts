@@ -2,7 +2,7 @@ import { createFakeClock } from '@pipit/shared/testing'
 import { hc, type InferRequestType, type InferResponseType } from 'hono/client'
 import { nanoid } from 'nanoid'
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import { createEngine } from '../engine/index.ts'
+import { createEngine, createMemberLists } from '../engine/index.ts'
 import { firstStart } from '../first-start.ts'
 import { createIngest } from '../ingest/index.ts'
 import { createHub } from '../push/index.ts'
@@ -38,7 +38,14 @@ async function setup(options: { storage?: Storage; bootId?: string } = {}) {
     log: quiet,
   })
   const engine = createEngine({
-    ...{ storage: failing, publisher: hub, clock, log: quiet, newId: nanoid },
+    ...{
+      storage: failing,
+      memberLists: createMemberLists({ storage: failing }),
+      publisher: hub,
+      clock,
+      log: quiet,
+      newId: nanoid,
+    },
     notifier: { notify: () => Promise.resolve() },
   })
   await firstStart(storage, engine, { adminToken: token }, hashKey)

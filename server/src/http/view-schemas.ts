@@ -195,8 +195,7 @@ export const cohortViewSchema = z
     environment: z.string(),
     description: z.string().optional(),
     when: loose('Condition').optional(),
-    members: z.array(z.string()).readonly().optional().meta({ description: 'Not in lists' }),
-    memberCount: z.number().int(),
+    memberCount: z.number().int().meta({ description: 'How many ids are listed; GET /cohorts/{key}/members has them' }),
     version: z.number().int(),
     updatedAt: ms,
   })

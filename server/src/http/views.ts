@@ -96,18 +96,14 @@ function sinceOf(state: RolloutState, record: RolloutRecord): number {
   }
 }
 
-export function cohortView(
-  record: CatalogRecord<CohortDefinition>,
-  withMembers: boolean,
-): z.infer<typeof cohortViewSchema> {
+export function cohortView(record: CatalogRecord<CohortDefinition>): z.infer<typeof cohortViewSchema> {
   const { description, when, members } = record.definition
   return {
     key: record.key,
     environment: record.environment,
     ...(description === undefined ? {} : { description }),
     ...(when === undefined ? {} : { when }),
-    ...(members === undefined || !withMembers ? {} : { members }),
-    memberCount: members?.length ?? 0,
+    memberCount: members?.count ?? 0,
     version: record.version,
     updatedAt: record.updatedAt,
   }

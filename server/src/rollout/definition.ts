@@ -172,10 +172,20 @@ export interface AnalysisSettings {
   readonly maxMargin: number
 }
 
-/** A named cohort. */
+/** A named cohort. Its listed members are kept apart: there may be a million. */
 export interface CohortDefinition {
   readonly key: string
   readonly description?: string
   readonly when?: Condition
+  /** The list of members, where it has one. */
+  readonly members?: {
+    readonly count: number
+    /** Random, and another after each change of the list. */
+    readonly revision: string
+  }
+}
+
+/** A cohort as people give it, with the ids of its members. */
+export interface CohortInput extends Omit<CohortDefinition, 'members'> {
   readonly members?: readonly string[]
 }

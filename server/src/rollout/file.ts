@@ -1,5 +1,5 @@
 import { formatDuration } from '@pipit/shared/clock'
-import type { CohortDefinition, MetricDefinition, RolloutDefinition } from './definition.ts'
+import type { MetricDefinition, RolloutDefinition } from './definition.ts'
 
 type File = { readonly [field: string]: unknown }
 
@@ -33,8 +33,4 @@ export function toFile(definition: RolloutDefinition): File {
 
 export function toMetricFile(metric: MetricDefinition): File {
   return metricFile(metric)
-}
-
-export function toCohortFile(cohort: CohortDefinition): File {
-  return { ...cohort }
 }

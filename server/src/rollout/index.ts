@@ -5,6 +5,7 @@ export type {
   CheckAction,
   CheckName,
   CohortDefinition,
+  CohortInput,
   EventSum,
   Gate,
   Guard,
@@ -15,7 +16,7 @@ export type {
   Stage,
 } from './definition.ts'
 export { checkNames } from './definition.ts'
-export { toCohortFile, toFile, toMetricFile } from './file.ts'
+export { toFile, toMetricFile } from './file.ts'
 export {
   builtInKind,
   countsTheSame,

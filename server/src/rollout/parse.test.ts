@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { toCohortFile, toFile, toMetricFile } from './file.ts'
+import { toFile, toMetricFile } from './file.ts'
 import { parseCohort, parseMetric, parseRollout } from './parse.ts'
 
 const full = { name: 'full', weight: 100 }
@@ -206,10 +206,6 @@ describe('parseCohort', () => {
     })
   })
 
-  it('wants a condition or members', () => {
-    expect(parseCohort({ key: 'beta' })).toMatchObject({ ok: false, issues: [{ path: '' }] })
-  })
-
   it('names the path of a fault in the condition', () => {
     expect(parseCohort({ key: 'beta', when: { plan: { $inn: [] } } })).toMatchObject({
       ok: false,
@@ -279,13 +275,10 @@ describe('toFile', () => {
     )
   })
 
-  it('gives back metrics and cohorts', () => {
+  it('gives back metrics', () => {
     const metric = parseMetric({ key: 'purchase', kind: 'conversion', better: 'higher', event: 'buy', window: '90m' })
     if (!metric.ok) throw new Error('metric')
     expect(parseMetric(toMetricFile(metric.definition))).toEqual(metric)
-    const cohort = parseCohort({ key: 'beta', when: { plan: 'beta' }, members: ['a'] })
-    if (!cohort.ok) throw new Error('cohort')
-    expect(parseCohort(toCohortFile(cohort.definition))).toEqual(cohort)
   })
 })
 

@@ -6,7 +6,7 @@ import { checkMetric } from './check-metrics.ts'
 import type {
   CheckAction,
   CheckName,
-  CohortDefinition,
+  CohortInput,
   Gate,
   Guard,
   Limit,
@@ -48,21 +48,19 @@ export function parseRollout(input: unknown, known: KnownNames = {}): ParseResul
   return issues.length === 0 ? { ok: true, definition } : { ok: false, issues }
 }
 
-export function parseCohort(input: unknown): ParseResult<CohortDefinition> {
+/** Whether it has a condition or members is for whoever knows those that it has already. */
+export function parseCohort(input: unknown): ParseResult<CohortInput> {
   const parsed = parseBy(cohortSchema, input)
   if (!parsed.ok) return parsed
   const { key, description, when, members } = parsed.data
   const issues = when === undefined ? [] : validateCondition(when, 'when')
-  if (when === undefined && members === undefined) {
-    issues.push({ path: '', message: 'must have a condition (when), a list of members, or both' })
-  }
   if (issues.length > 0) return { ok: false, issues }
   return {
     ok: true,
     definition: {
       key,
       ...(description === undefined ? {} : { description }),
-      ...(when === undefined ? {} : { when: when as NonNullable<CohortDefinition['when']> }),
+      ...(when === undefined ? {} : { when: when as NonNullable<CohortInput['when']> }),
       ...(members === undefined ? {} : { members: [...new Set(members)] }),
     },
   }

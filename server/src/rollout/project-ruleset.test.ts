@@ -7,7 +7,7 @@ function projected(state: RolloutState, changes: object = {}, metrics: Projectio
   const ruleset = projectRuleset({
     environment: { name: 'production', unitSalt: 'unit-salt', rulesetVersion: 7, holdback: 0 },
     rollouts: [{ key: 'checkout-v2', definition: definitionOf(changes), state }],
-    cohorts: [{ key: 'beta', description: 'for people', when: { plan: 'beta' } }],
+    cohorts: [{ definition: { key: 'beta', description: 'for people', when: { plan: 'beta' } }, members: undefined }],
     metrics,
   })
   return { ruleset, rollout: ruleset.rollouts['checkout-v2'] }

@@ -1,5 +1,4 @@
-import { prepareHash64, type SaltedHash64 } from '@pipit/shared/hash'
-import { memberListOf, type Ruleset, type RulesetCohort, type RulesetRollout } from '@pipit/shared/rules'
+import type { MemberList, Ruleset, RulesetCohort, RulesetRollout } from '@pipit/shared/rules'
 import type { CohortDefinition, MetricDefinition, RolloutDefinition } from './definition.ts'
 import { eventSums } from './metric.ts'
 import type { RolloutState } from './state.ts'
@@ -17,13 +16,13 @@ export interface ProjectionInput {
     readonly definition: RolloutDefinition
     readonly state: RolloutState
   }[]
-  readonly cohorts: readonly CohortDefinition[]
+  /** With the hashes of those that are listed, where there is a list. */
+  readonly cohorts: readonly { readonly definition: CohortDefinition; readonly members: MemberList | undefined }[]
   readonly metrics: readonly MetricDefinition[]
 }
 
 /** What a server-side SDK is told: everything it needs to decide and nothing else. The same input gives the same document. */
 export function projectRuleset(input: ProjectionInput): Ruleset {
-  const salt = prepareHash64(input.environment.unitSalt)
   const visible = input.rollouts.filter(({ state }) => state.phase !== 'archived')
   return {
     version: input.environment.rulesetVersion,
@@ -33,15 +32,12 @@ export function projectRuleset(input: ProjectionInput): Ruleset {
     rollouts: Object.fromEntries(
       visible.map(({ key, definition, state }) => [key, projectRollout(definition, state, input.metrics)]),
     ),
-    cohorts: Object.fromEntries(input.cohorts.map((cohort) => [cohort.key, projectCohort(cohort, salt)])),
+    cohorts: Object.fromEntries(input.cohorts.map((cohort) => [cohort.definition.key, projectCohort(cohort)])),
   }
 }
 
-function projectCohort({ when, members }: CohortDefinition, salt: SaltedHash64): RulesetCohort {
-  return {
-    ...(when === undefined ? {} : { when }),
-    ...(members === undefined ? {} : { members: memberListOf(members, salt) }),
-  }
+function projectCohort({ definition: { when }, members }: ProjectionInput['cohorts'][number]): RulesetCohort {
+  return { ...(when === undefined ? {} : { when }), ...(members === undefined ? {} : { members }) }
 }
 
 function projectRollout(

@@ -172,11 +172,40 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect(await storage.keys.list('production')).toEqual([{ ...key, lastUsedAt: 7, revokedAt: 8 }])
     })
 
+    it('lists members of cohorts, each once, in the order of their bytes', async () => {
+      const { members } = storage
+      // Beyond the basic plane: UTF-8 orders it after U+FFFD, UTF-16 before.
+      const ids = ['b', 'a', '\u{1F99C}', '\uFFFD', 'a\0b']
+      expect(await members.add('production', 'beta', [...ids, 'a'])).toEqual(ids)
+      expect(await members.add('production', 'beta', ['b', 'c'])).toEqual(['c'])
+      expect(await members.add('production', 'staff', ['a'])).toEqual(['a'])
+      expect(await members.add('staging', 'beta', ['z'])).toEqual(['z'])
+      const ordered = ['a', 'a\0b', 'b', 'c', '\uFFFD', '\u{1F99C}']
+      expect(await members.page('production', 'beta', { limit: 100 })).toEqual(ordered)
+      expect(await members.page('production', 'beta', { limit: 2 })).toEqual(ordered.slice(0, 2))
+      expect(await members.page('production', 'beta', { after: 'b', limit: 2 })).toEqual(ordered.slice(3, 5))
+      expect(await members.remove('production', 'beta', ['a', 'nobody', 'a'])).toEqual(['a'])
+      expect(await members.page('production', 'beta', { limit: 100 })).toEqual(ordered.slice(1))
+      await members.clear('production', 'beta')
+      expect(await members.page('production', 'beta', { limit: 100 })).toEqual([])
+      expect(await members.page('production', 'staff', { limit: 100 })).toEqual(['a'])
+      expect(await members.page('staging', 'beta', { limit: 100 })).toEqual(['z'])
+    })
+
+    it('forgets members of a transaction that is rolled back', async () => {
+      const failing = storage.transaction(async (stores) => {
+        await stores.members.add('production', 'undone', ['a'])
+        throw new Error('no')
+      })
+      await expect(failing).rejects.toThrow('no')
+      expect(await storage.members.page('production', 'undone', { limit: 10 })).toEqual([])
+    })
+
     it('keeps cohorts and metrics apart, by version', async () => {
       const cohort = {
         environment: 'production',
         key: 'beta',
-        definition: { key: 'beta', members: ['a'] },
+        definition: { key: 'beta', members: { count: 1, revision: 'r1' } },
         version: 1,
         updatedAt: 1,
       }

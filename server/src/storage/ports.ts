@@ -173,6 +173,7 @@ export interface Stores {
     get(historyId: string): Promise<DecisionRecord | undefined>
   }
   readonly cohorts: CatalogStore<CohortDefinition>
+  readonly members: MemberStore
   readonly metrics: CatalogStore<MetricDefinition>
   readonly audit: {
     append(entry: AuditEntry): Promise<void>
@@ -210,6 +211,22 @@ export interface Stores {
     ): Promise<void>
     prune(before: number): Promise<void>
   }
+}
+
+/** Ids that are listed in cohorts. Whoever changes a list changes the revision in the cohort's definition with it. */
+interface MemberStore {
+  /** Lists ids; gives those back that were not listed before. */
+  add(environment: string, cohort: string, ids: readonly string[]): Promise<readonly string[]>
+  /** Takes ids off the list; gives those back that were on it. */
+  remove(environment: string, cohort: string, ids: readonly string[]): Promise<readonly string[]>
+  /** In the order of their UTF-8 bytes, from the one after `after`. */
+  page(
+    environment: string,
+    cohort: string,
+    options: { readonly after?: string; readonly limit: number },
+  ): Promise<readonly string[]>
+  /** Takes all off the list. */
+  clear(environment: string, cohort: string): Promise<void>
 }
 
 interface CatalogStore<D> {

@@ -5,6 +5,7 @@ export { type ConditionScope, compileCondition, compileValueTest, type Predicate
 export { type Comparison, explainCondition } from './explain-condition.ts'
 export {
   applyMembers,
+  createMemberCollector,
   diffMembers,
   emptyMembers,
   type MemberChange,

@@ -9,7 +9,7 @@ const has = (list: MemberList, id: string): boolean => {
   const high = hash64(salt, id)
   return list.has(high, hash64Low())
 }
-const listOf = (ids: Iterable<string>): MemberList => memberListOf(ids, salt)
+const listOf = (ids: Iterable<string>): MemberList => memberListOf([...ids], salt)
 const decoded = (list: MemberList): MemberList | string => {
   const { count, hashes } = JSON.parse(JSON.stringify(list)) as { count: number; hashes: string }
   const read = decodeHashes(count, hashes)

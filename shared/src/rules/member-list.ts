@@ -163,24 +163,51 @@ export const emptyMembers: MemberList = new MemberList(new Uint32Array(0))
 /** Where the upper half of a 64-bit number lies in memory. */
 const upperWord = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0
 
-/** The members with these ids; the salt is the `unitSalt` of their environment. Ids that are listed twice count once. */
-export function memberListOf(ids: Iterable<string>, salt: SaltedHash64): MemberList {
-  const list = Array.isArray(ids) ? (ids as readonly string[]) : [...ids]
-  const pairs = new Uint32Array(list.length * 2)
-  for (let i = 0; i < list.length; i++) {
-    pairs[2 * i + upperWord] = hash64(salt, list[i] as string)
-    pairs[2 * i + 1 - upperWord] = hash64Low()
+/** Takes ids one by one and makes a list of them; each id is forgotten once it is hashed. */
+export interface MemberCollector {
+  add(id: string): void
+  /** The members so far, at the end: what is added later has no effect. Ids that came twice count once. */
+  list(): MemberList
+}
+
+/** The salt is the `unitSalt` of the environment; `expected`: how many ids will come, as far as that is known. */
+export function createMemberCollector(salt: SaltedHash64, expected = 1024): MemberCollector {
+  let pairs = new Uint32Array(2 * Math.max(1, expected))
+  let length = 0
+  return {
+    add(id) {
+      if (length === pairs.length) {
+        const larger = new Uint32Array(2 * length)
+        larger.set(pairs)
+        pairs = larger
+      }
+      pairs[length + upperWord] = hash64(salt, id)
+      pairs[length + 1 - upperWord] = hash64Low()
+      length += 2
+    },
+    list: () => new MemberList(sorted(pairs, length)),
   }
-  new BigUint64Array(pairs.buffer).sort()
+}
+
+/** Sorts pairs as they lie in memory, and gives them back upper halves first, each once. */
+function sorted(pairs: Uint32Array<ArrayBuffer>, length: number): Uint32Array {
+  new BigUint64Array(pairs.buffer, 0, length / 2).sort()
   let written = 0
-  for (let i = 0; i < pairs.length; i += 2) {
+  for (let i = 0; i < length; i += 2) {
     const high = pairs[i + upperWord] as number
     const low = pairs[i + 1 - upperWord] as number
     if (written > 0 && pairs[written - 2] === high && pairs[written - 1] === low) continue
     pairs[written++] = high
     pairs[written++] = low
   }
-  return new MemberList(written === pairs.length ? pairs : pairs.slice(0, written))
+  return written === pairs.length ? pairs : pairs.slice(0, written)
+}
+
+/** The members with these ids; the salt is the `unitSalt` of their environment. Ids that are listed twice count once. */
+export function memberListOf(ids: readonly string[], salt: SaltedHash64): MemberList {
+  const collector = createMemberCollector(salt, ids.length)
+  for (const id of ids) collector.add(id)
+  return collector.list()
 }
 
 /** What leads from one list to another, or undefined where they are the same. */

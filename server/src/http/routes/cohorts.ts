@@ -25,9 +25,10 @@ import { cohortViewSchema } from '../view-schemas.ts'
 import { cohortView } from '../views.ts'
 
 const large = { maxBytes: bodyBytes.members, required: true }
-const putSchema = cohortSchema
-  .extend({ key: cohortSchema.shape.key.optional(), version: versionField })
-  .meta({ id: 'CohortPut', description: 'The whole cohort: what is left out is removed' })
+const putSchema = cohortSchema.extend({ key: cohortSchema.shape.key.optional(), version: versionField }).meta({
+  id: 'CohortPut',
+  description: 'The whole cohort: what is left out is removed, but for members, which then stay as they are',
+})
 
 const members = z.array(z.string().min(1).max(256)).min(1).max(100_000)
 const membersSchema = z
@@ -40,7 +41,7 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
   const list = createRoute({
     method: 'get',
     path: '/cohorts',
-    summary: 'The cohorts of an environment, without their members',
+    summary: 'The cohorts of an environment',
     middleware: guards.read('viewer'),
     request: { query: query({ ...limitField(200, 100), after: z.string().max(200).optional() }) },
     responses: answers(pageOf(cohortViewSchema), 'By key'),
@@ -56,7 +57,7 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
   const get = createRoute({
     method: 'get',
     path: '/cohorts/{key}',
-    summary: 'One cohort with its members',
+    summary: 'One cohort; its members are at /members',
     middleware: guards.read('viewer'),
     request: { params: keyParam, query: query({}) },
     responses: answers(cohortViewSchema, 'The cohort; its ETag is its version'),
@@ -77,13 +78,24 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
     request: { params: keyParam, query: query({ version: z.coerce.number().int().min(1).optional() }) },
     responses: noContent,
   })
+  const listed = createRoute({
+    method: 'get',
+    path: '/cohorts/{key}/members',
+    summary: 'The ids that are listed in a cohort',
+    middleware: guards.read('viewer'),
+    request: {
+      params: keyParam,
+      query: query({ ...limitField(10_000, 1000), after: z.string().max(256).optional() }),
+    },
+    responses: answers(pageOf(z.string()), 'In the order of their UTF-8 bytes'),
+  })
   const add = createRoute({
     method: 'post',
     path: '/cohorts/{key}/members',
     summary: 'Adds members',
     middleware: guards.write('editor', large),
     request: { params: keyParam, query: query({}), body: json(membersSchema) },
-    responses: answers(cohortViewSchema, 'The cohort, without its members'),
+    responses: answers(cohortViewSchema, 'The cohort'),
   })
   const drop = createRoute({
     method: 'delete',
@@ -91,7 +103,7 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
     summary: 'Removes members',
     middleware: guards.write('editor', large),
     request: { params: keyParam, query: query({}), body: json(membersSchema) },
-    responses: answers(cohortViewSchema, 'The cohort, without its members'),
+    responses: answers(cohortViewSchema, 'The cohort'),
   })
 
   const find = async (environment: string, key: string) => {
@@ -111,7 +123,7 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
       await deps.engine.changeMembers(c.get('environment').name, key, { [what]: body.members }, by),
     )
     c.header('etag', etagOf(record.version))
-    return c.json(cohortView(record, false), 200)
+    return c.json(cohortView(record), 200)
   }
 
   return newRoutes()
@@ -120,7 +132,7 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
       async (c) => {
         const { limit, after } = c.req.valid('query')
         const { items, ...rest } = pageAfter(await deps.storage.cohorts.list(c.get('environment').name), after, limit)
-        return c.json({ items: items.map((record) => cohortView(record, false)), ...rest }, 200)
+        return c.json({ items: items.map((record) => cohortView(record)), ...rest }, 200)
       },
       tellFaults(list),
     )
@@ -133,7 +145,7 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
           await deps.engine.createCohort(c.get('environment').name, parsed.definition, { actor: actorOf(c) }),
         )
         c.header('etag', etagOf(record.version))
-        return c.json(cohortView(record, true), 201)
+        return c.json(cohortView(record), 201)
       },
       tellFaults(create),
     )
@@ -142,7 +154,7 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
       async (c) => {
         const record = await find(c.get('environment').name, c.req.valid('param').key)
         c.header('etag', etagOf(record.version))
-        return c.json(cohortView(record, true), 200)
+        return c.json(cohortView(record), 200)
       },
       tellFaults(get),
     )
@@ -163,7 +175,7 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
         const result = await deps.engine.putCohort(environment, parsed.definition, { actor: actorOf(c) }, version)
         const record = await settled(result, { given: version, current: currentVersion(c, key) })
         c.header('etag', etagOf(record.version))
-        return c.json(cohortView(record, true), 200)
+        return c.json(cohortView(record), 200)
       },
       tellFaults(put),
     )
@@ -177,6 +189,20 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
         return c.body(null, 204)
       },
       tellFaults(remove),
+    )
+    .openapi(
+      listed,
+      async (c) => {
+        const { key } = c.req.valid('param')
+        const { limit, after = '' } = c.req.valid('query')
+        const environment = c.get('environment').name
+        await find(environment, key)
+        const ids = await deps.storage.members.page(environment, key, { after, limit: limit + 1 })
+        const items = ids.slice(0, limit)
+        const next = ids.length > limit ? items.at(-1) : undefined
+        return c.json({ items, ...(next === undefined ? {} : { next }) }, 200)
+      },
+      tellFaults(listed),
     )
     .openapi(add, (c) => change(c, c.req.valid('param').key, 'add', c.req.valid('json')), tellFaults(add))
     .openapi(drop, (c) => change(c, c.req.valid('param').key, 'remove', c.req.valid('json')), tellFaults(drop))

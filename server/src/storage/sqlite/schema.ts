@@ -79,6 +79,17 @@ export const catalog = sqliteTable(
   (table) => [primaryKey({ columns: [table.kind, table.environment, table.key] })],
 )
 
+/** Who is listed in a cohort. */
+export const cohortMembers = sqliteTable(
+  'cohort_members',
+  {
+    environment: text().notNull(),
+    cohort: text().notNull(),
+    id: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.environment, table.cohort, table.id] })],
+)
+
 export const audit = sqliteTable(
   'audit',
   {

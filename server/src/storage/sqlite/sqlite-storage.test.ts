@@ -58,6 +58,11 @@ describe('a SQLite file', () => {
         'INSERT INTO catalog (kind, environment, key, definition, version, updated_at) VALUES (?, ?, ?, ?, 1, 1)',
       )
       .run('metric', 'production', 'signup', JSON.stringify({ ...metric, key: 'signup' }))
+    const insert = raw.prepare(
+      "INSERT INTO catalog (kind, environment, key, definition, version, updated_at) VALUES ('cohort', 'production', ?, ?, 1, 1)",
+    )
+    insert.run('beta', JSON.stringify({ key: 'beta', members: ['b', 'a', 'ü', 'a'] }))
+    insert.run('staff', JSON.stringify({ key: 'staff', when: { team: 'x' } }))
     raw.close()
 
     const storage = openSqlite({ file })
@@ -68,6 +73,12 @@ describe('a SQLite file', () => {
       metrics: [{ ...metric, better: 'higher' }],
     })
     expect((await storage.metrics.get('production', 'signup'))?.definition.better).toBe('higher')
+    const cohorts = (await storage.cohorts.list('production')).map(({ definition }) => definition)
+    expect(cohorts).toEqual([
+      { key: 'beta', members: { count: 3, revision: 'first' } },
+      { key: 'staff', when: { team: 'x' } },
+    ])
+    expect(await storage.members.page('production', 'beta', { limit: 10 })).toEqual(['a', 'b', 'ü'])
     await storage.close()
   })
 

@@ -2,6 +2,7 @@ import type { CohortDefinition, MetricDefinition } from '../../rollout/definitio
 import type { Storage, Stores } from '../ports.ts'
 import { type Connection, guarded, openConnection, openReader, storageError } from './database.ts'
 import { evidenceStore } from './evidence-store.ts'
+import { memberStore } from './member-store.ts'
 import {
   auditStore,
   decisionStore,
@@ -23,6 +24,7 @@ const writes: { readonly [S in keyof Stores]: readonly (keyof Stores[S])[] } = {
   judge: ['put', 'delete'],
   history: ['append'],
   cohorts: ['insert', 'update', 'delete'],
+  members: ['add', 'remove', 'clear'],
   metrics: ['insert', 'update', 'delete'],
   audit: ['append'],
   outbox: ['add', 'done', 'retry'],
@@ -50,6 +52,7 @@ function storesOn(connection: Connection): Stores {
     judge: judgeStore(connection),
     history: historyStore(connection),
     cohorts: catalogStore<CohortDefinition>(connection, 'cohort'),
+    members: memberStore(connection),
     metrics: catalogStore<MetricDefinition>(connection, 'metric'),
     audit: auditStore(connection),
     outbox: outboxStore(connection),
@@ -125,6 +128,7 @@ export function storageOn(file: string, writer: Connection, reader: Connection |
     judge: outside('judge'),
     history: outside('history'),
     cohorts: outside('cohorts'),
+    members: outside('members'),
     metrics: outside('metrics'),
     audit: outside('audit'),
     outbox: outside('outbox'),
