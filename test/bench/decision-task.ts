@@ -100,3 +100,27 @@ export function handWritten(count: number): (user: TaskUser, key: string) => str
   const byKey = new Map(rolloutKeys(count).map((key, i) => [key, closure(i)]))
   return (user, key) => byKey.get(key)?.(user) ?? 'stable'
 }
+
+/** What an SDK does at least, as it knows its rules from data: a Map look-up, a loop over clauses of Sets, the hash, a counter. */
+export function byClauses(count: number): (user: TaskUser, key: string) => string {
+  const clauses = [
+    { attribute: 'plan', values: new Set(['beta', 'internal']) },
+    { attribute: 'country', values: new Set(['NL']) },
+  ] as const
+  const byKey = new Map(
+    rolloutKeys(count).map((key, i) => [
+      key,
+      { clauses: clauses.map((clause) => ({ ...clause })), salt: prepareSalt(saltOf(i)), counts: new Float64Array(2) },
+    ]),
+  )
+  return (user, key) => {
+    const rollout = byKey.get(key)
+    if (rollout === undefined) return 'stable'
+    let canary = false
+    for (const { attribute, values } of rollout.clauses) canary ||= values.has(user[attribute])
+    canary ||= bucketOf(saltedHash(rollout.salt, user.id)) < weight * 1000
+    const at = canary ? 1 : 0
+    rollout.counts[at] = (rollout.counts[at] as number) + 1
+    return canary ? 'canary' : 'stable'
+  }
+}

@@ -116,7 +116,7 @@ function compileRule(
   const fixed = typeof serve === 'string'
   const shares = fixed ? [] : Object.entries(serve).map(([variant, share]) => [arm(variant), share] as const)
   if (!fixed && shares.length === 0) return undefined
-  const simple = simpleTexts(rule)
+  const simple = simpleTexts(rule, scope)
   return {
     attribute: simple?.attribute,
     text: simple?.texts.length === 1 ? simple.texts[0] : undefined,

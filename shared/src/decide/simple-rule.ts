@@ -30,15 +30,23 @@ export function soleCohort(rule: Rule, scope: ConditionScope): Cohort | undefine
   return typeof cohort === 'string' && Object.keys(others).length === 0 ? scope.cohort(cohort) : undefined
 }
 
-/**
- * What decides a simple rule for almost everybody without a call: a user whose attribute is another text, or none, does not match.
- * Names that every object has are left out, so that reading the attribute finds nothing of the prototype's.
- */
-export function simpleTexts(rule: Rule): SimpleTexts | undefined {
-  const { when, ...rest } = matchersOf(rule)
-  if (when === undefined || Object.keys(rest).length > 0) return undefined
-  const [[attribute, expected] = ['', null], ...others] = Object.entries(when as Condition)
+/** Of a condition that asks no more than that one attribute be one of a few texts. Names that every object has are left out. */
+function simpleCondition(condition: Condition): SimpleTexts | undefined {
+  const [[attribute, expected] = ['', null], ...others] = Object.entries(condition)
   if (others.length > 0 || /[.$]/.test(attribute) || attribute in Object.prototype) return undefined
   const texts = textsOf(expected)
   return texts === undefined || texts.length > longestList ? undefined : { attribute, texts }
+}
+
+/**
+ * What decides a simple rule without a call: of a condition, or of a cohort that is one. `undefined` where the rule asks for more, such as
+ * listed members.
+ */
+export function simpleTexts(rule: Rule, scope: ConditionScope): SimpleTexts | undefined {
+  const { when, ...rest } = matchersOf(rule)
+  if (when !== undefined) return Object.keys(rest).length > 0 ? undefined : simpleCondition(when as Condition)
+  const cohort = soleCohort(rule, scope)
+  if (cohort === undefined || (cohort.members?.count ?? 0) > 0) return undefined
+  const { when: condition } = cohort.source
+  return condition === undefined || !cohort.understood ? undefined : simpleCondition(condition)
 }
