@@ -179,6 +179,10 @@ describe('cohorts and metrics', () => {
     })
     const put = await server.api('PUT', `/cohorts/${key}`, { when: { plan: 'pro' } })
     expect(put).toMatchObject({ status: 200, body: { when: { plan: 'pro' }, memberCount: 3 } })
+    expect(await server.api('PUT', `/cohorts/${key}`, {})).toMatchObject({ status: 422, body: { code: 'invalid' } })
+    const bare = await server.api('PUT', `/cohorts/${key}`, { key })
+    expect(bare).toMatchObject({ status: 200, body: { memberCount: 3 } })
+    expect(bare.body).not.toHaveProperty('when')
     const page = async (query: string) => (await server.api('GET', `/cohorts/${key}/members${query}`)).body
     expect(await page('')).toEqual({ items: ['x', 'y', 'z'] })
     expect(await page('?limit=2')).toEqual({ items: ['x', 'y'], next: 'y' })

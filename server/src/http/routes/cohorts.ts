@@ -30,6 +30,9 @@ const putSchema = cohortSchema.extend({ key: cohortSchema.shape.key.optional(), 
   description: 'The whole cohort: what is left out is removed, but for members, which then stay as they are',
 })
 
+const nothingNamed =
+  'must have a condition (when), a list of members, or both; to take the condition away from a list, send its key alone'
+
 const members = z.array(z.string().min(1).max(256)).min(1).max(100_000)
 const membersSchema = z
   .strictObject({ members, reason: z.string().min(1).max(2000).optional() })
@@ -164,6 +167,8 @@ export function cohortRoutes(deps: AppDeps, guards: Guards) {
         const { key } = c.req.valid('param')
         const { version: given, ...file } = (await c.req.json()) as z.infer<typeof putSchema>
         const version = namedVersion(c, given)
+        // An empty body is more likely a mistake than the wish to remove a condition and keep the members.
+        if (Object.keys(file).length === 0) throw invalid([{ path: '', message: nothingNamed }])
         const parsed = parseCohort({ key, ...file })
         if (!parsed.ok) throw invalid(parsed.issues)
         if (parsed.definition.key !== key) {
