@@ -7,8 +7,12 @@ import {
   murmur3,
   prepareHash64,
   prepareSalt,
+  print,
   saltedHash,
+  scrambledHash,
+  scrambleUnit,
   unitHash,
+  unitPrint,
   userBucket,
 } from '@pipit/shared/hash'
 import fc from 'fast-check'
@@ -164,5 +168,45 @@ describe('the hash', () => {
       ),
       { numRuns: 3000 },
     )
+  })
+
+  it('is the same with its second word, and of a unit taken apart', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary', maxLength: 40 }),
+        fc.string({ unit: 'binary', maxLength: 70 }),
+        (salt, unit) => {
+          const prepared = prepareSalt(salt)
+          const hash = saltedHash(prepared, unit)
+          expect(unitPrint(prepared, unit) >>> 0).toBe(hash)
+          expect((print[0] as number) >>> 0).toBe(hash)
+          expect(scrambledHash(prepared, scrambleUnit(unit))).toBe(hash)
+        },
+      ),
+      { numRuns: 3000 },
+    )
+  })
+
+  it.each<[string, (i: number) => string]>([
+    ['sequential ids', (i) => `user-${i}`],
+    ['integers', (i) => `${i}`],
+    ['e-mails', (i) => `person.${(i * 2_654_435_761) % 4_294_967_296}@mail${i % 17}.example`],
+    ['ids that differ in the middle', (i) => `tenant:${i}:production-account`],
+  ])('tells a million %s apart by both words, where the first alone does not', (_kind, make) => {
+    const prepared = prepareSalt('0123456789abcdef')
+    const firsts = new Uint32Array(1_000_000)
+    const pairs = new BigUint64Array(firsts.length)
+    for (let i = 0; i < firsts.length; i++) {
+      firsts[i] = unitPrint(prepared, make(i))
+      pairs[i] = (BigInt(firsts[i] as number) << 32n) | BigInt((print[1] as number) >>> 0)
+    }
+    const same = (sorted: ArrayLike<number | bigint>): number => {
+      let count = 0
+      for (let i = 1; i < sorted.length; i++) if (sorted[i] === sorted[i - 1]) count++
+      return count
+    }
+    // By chance 116.
+    expect(same(firsts.sort())).toBeGreaterThan(50)
+    expect(same(pairs.sort())).toBe(0)
   })
 })
