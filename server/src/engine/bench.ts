@@ -146,7 +146,9 @@ export async function traffic(
         rows: rowsOf(bench.random, arm, thresholds.ms.length),
         ...(arm.latency === undefined ? {} : { latency: arm.latency }),
       })
-      for (let i = 0; i < Math.ceil(arm.n / 10); i++) {
+      // Requests that are dealt out by themselves expose no units.
+      const units = definition.assign === 'request' ? 0 : Math.ceil(arm.n / 10)
+      for (let i = 0; i < units; i++) {
         const unit = (ids++).toString(16).padStart(16, '0')
         await evidence.expose({ ...cell, runEpoch, variant, unit, at: bench.clock.now() }, {})
       }

@@ -53,6 +53,22 @@ describe('the main paths', () => {
     expect(bench.notified.map(({ level }) => level)).toEqual(['info', 'info'])
   })
 
+  it('judges requests that are dealt out by themselves, without any unit', async () => {
+    const good = await startBench(parts())
+    await startRollout(good, { assign: 'request' })
+    const won = await live(good, 60, { canary: well, stable: well }, phaseIs('succeeded'))
+    expect(won.state).toMatchObject({ phase: 'succeeded', winner: 'canary' })
+    const bad = await startBench(parts())
+    await startRollout(bad, { assign: 'request' })
+    const reverted = await live(bad, 30, { canary: badly, stable: well }, phaseIs('reverted'))
+    expect(reverted.updatedAt - start).toBeLessThan(10_000)
+    const silent = await startBench(parts())
+    await startRollout(silent, { assign: 'request' })
+    const nothing = { n: 0, errorRate: 0 }
+    const held = await live(silent, 60, { canary: nothing, stable: well }, phaseIs('succeeded'))
+    expect(held.state.phase).not.toBe('succeeded')
+  })
+
   it('takes a bad canary back within seconds and says why', async () => {
     const bench = await startBench(parts())
     await startRollout(bench)
