@@ -137,6 +137,15 @@ describe('the hash', () => {
     )
   })
 
+  it.each([255, 256, 257, 1000])('takes in %i characters beyond ASCII, one after the other', (length) => {
+    for (const letter of ['é', '語', '🦊'.slice(0, 1)]) {
+      for (const text of [letter.repeat(length), `${'a'.repeat(length - 1)}${letter}`]) {
+        expect(murmur3(text, 7)).toBe(reference(text, 7))
+        expect(murmur3('short é')).toBe(reference('short é', 0))
+      }
+    }
+  })
+
   it('hashes a prepared salt and a unit as their concatenation', () => {
     fc.assert(
       fc.property(

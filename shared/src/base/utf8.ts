@@ -1,6 +1,11 @@
 /** UTF-8 bytes of a text; lone surrogates become U+FFFD as the WHATWG encoder has it. `shared` has no TextEncoder. */
 export function utf8(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length * 3)
+  return bytes.subarray(0, utf8Into(text, bytes))
+}
+
+/** Writes the UTF-8 bytes of a text, for which there must be room: three bytes for each of its code units. Answers with their number. */
+export function utf8Into(text: string, bytes: Uint8Array): number {
   let at = 0
   for (let i = 0; i < text.length; i++) {
     let code = text.charCodeAt(i)
@@ -26,5 +31,5 @@ export function utf8(text: string): Uint8Array {
       bytes[at++] = 0x80 | (code & 0x3f)
     }
   }
-  return bytes.subarray(0, at)
+  return at
 }

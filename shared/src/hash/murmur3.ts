@@ -1,4 +1,4 @@
-import { utf8 } from '../base/index.ts'
+import { utf8Into } from '../base/index.ts'
 
 const c1 = 0xcc9e2d51
 const c2 = 0x1b873593
@@ -13,15 +13,27 @@ function mix(h: number, k: number): number {
   return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0
 }
 
+/** Signed: an unsigned number above 2³¹ would be allocated where a call is not inlined. */
 function finish(h: number, length: number): number {
   let x = h ^ length
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b)
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35)
-  return (x ^ (x >>> 16)) >>> 0
+  return x ^ (x >>> 16)
 }
 
-function hashBytes(h: number, before: number, bytes: Uint8Array): number {
-  const length = bytes.length
+/** Texts up to this many code units are turned into bytes in place; an id is seldom longer. */
+const scratchText = 256
+const scratch = new Uint8Array(3 * scratchText)
+/** Where `encode` has left the bytes of its text. */
+let encoded: Uint8Array = scratch
+
+/** Writes the UTF-8 bytes of a text to `encoded`, and answers with their number. */
+function encode(text: string): number {
+  encoded = text.length <= scratchText ? scratch : new Uint8Array(3 * text.length)
+  return utf8Into(text, encoded)
+}
+
+function hashBytes(h: number, before: number, bytes: Uint8Array, length: number): number {
   const whole = length & ~3
   let state = h
   for (let i = 0; i < whole; i += 4) {
@@ -39,6 +51,11 @@ function hashBytes(h: number, before: number, bytes: Uint8Array): number {
   return finish(state, before + length)
 }
 
+function hashText(h: number, before: number, text: string): number {
+  const length = encode(text)
+  return hashBytes(h, before, encoded, length)
+}
+
 /**
  * Goes on from state `h` after `before` bytes (a multiple of 4) with the text. One pass over ASCII without allocation; the
  * first other character sends it to the UTF-8 path.
@@ -52,17 +69,17 @@ export function continueMurmur3(h: number, before: number, text: string): number
     const b = text.charCodeAt(i + 1)
     const c = text.charCodeAt(i + 2)
     const d = text.charCodeAt(i + 3)
-    if ((a | b | c | d) > 0x7f) return hashBytes(h, before, utf8(text))
+    if ((a | b | c | d) > 0x7f) return hashText(h, before, text) >>> 0
     state = mix(state, a | (b << 8) | (c << 16) | (d << 24))
   }
   let tail = 0
   for (let i = length - 1; i >= whole; i--) {
     const code = text.charCodeAt(i)
-    if (code > 0x7f) return hashBytes(h, before, utf8(text))
+    if (code > 0x7f) return hashText(h, before, text) >>> 0
     tail = (tail << 8) | code
   }
   if (length > whole) state ^= scramble(tail)
-  return finish(state, before + length)
+  return finish(state, before + length) >>> 0
 }
 
 /**
@@ -71,7 +88,7 @@ export function continueMurmur3(h: number, before: number, text: string): number
  */
 export const print: Int32Array = new Int32Array(2)
 
-/** As `continueMurmur3`, into `print`. Allocates nothing for ASCII. Answers with the hash, as a signed integer. */
+/** As `continueMurmur3`, into `print`. Allocates nothing for a text of a usual length. Answers with the hash, as a signed integer. */
 export function fingerprint(h: number, before: number, text: string): number {
   const length = text.length
   const whole = length & ~3
@@ -82,7 +99,7 @@ export function fingerprint(h: number, before: number, text: string): number {
     const b = text.charCodeAt(i + 1)
     const c = text.charCodeAt(i + 2)
     const d = text.charCodeAt(i + 3)
-    if ((a | b | c | d) > 0x7f) return fingerprintOfBytes(h, before, utf8(text))
+    if ((a | b | c | d) > 0x7f) return fingerprintOfBytes(h, before, text)
     const block = a | (b << 8) | (c << 16) | (d << 24)
     state = mix(state, block)
     second = spread(second, block)
@@ -90,7 +107,7 @@ export function fingerprint(h: number, before: number, text: string): number {
   let tail = 0
   for (let i = length - 1; i >= whole; i--) {
     const code = text.charCodeAt(i)
-    if (code > 0x7f) return fingerprintOfBytes(h, before, utf8(text))
+    if (code > 0x7f) return fingerprintOfBytes(h, before, text)
     tail = (tail << 8) | code
   }
   if (length > whole) state ^= scramble(tail)
@@ -100,7 +117,7 @@ export function fingerprint(h: number, before: number, text: string): number {
 function leave(hash: number, second: number): number {
   print[0] = hash
   print[1] = second
-  return hash | 0
+  return hash
 }
 
 /** A step of the second word: a multiplication and a rotation other than those of the hash. */
@@ -109,10 +126,11 @@ function spread(second: number, block: number): number {
   return (x << 11) | (x >>> 21)
 }
 
-function fingerprintOfBytes(h: number, before: number, bytes: Uint8Array): number {
-  let second = bytes.length
-  for (let i = 0; i < bytes.length; i++) second = spread(second, bytes[i] as number)
-  return leave(hashBytes(h, before, bytes), second)
+function fingerprintOfBytes(h: number, before: number, text: string): number {
+  const length = encode(text)
+  let second = length
+  for (let i = 0; i < length; i++) second = spread(second, encoded[i] as number)
+  return leave(hashBytes(h, before, encoded, length), second)
 }
 
 /** A text taken apart: what of the hash does not depend on the state it goes on from. */
@@ -147,7 +165,7 @@ export function continueScrambled(h: number, before: number, { blocks, tail, len
     const mixed = state ^ (blocks[i] as number)
     state = (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0
   }
-  return finish(state ^ tail, before + length)
+  return finish(state ^ tail, before + length) >>> 0
 }
 
 /** State after a text of ASCII alone, whose length is a multiple of 4; `undefined` for any other text. Makes no bytes of it. */
