@@ -4,10 +4,11 @@
  */
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { compileRuleset, decide } from '@pipit/shared/decide'
+import { compileRuleset, decide, decideAll } from '@pipit/shared/decide'
 import { prepareSalt, saltedHash } from '@pipit/shared/hash'
 import type { RulesetRollout } from '@pipit/shared/rules'
 import type { VariantTimes } from './decide-variant.ts'
+import { rolloutKeys, taskRuleset, users as taskUsers } from './decision-task.ts'
 import { printTimings, sideBySide } from './side-by-side.ts'
 
 const plain: RulesetRollout = {
@@ -55,6 +56,9 @@ const withRules = rulesetOf(1, ruled)
 const thousandWithRules = rulesetOf(1000, ruled)
 const keys = Array.from({ length: 1000 }, (_, i) => `rollout-${i}`)
 
+const task = compileRuleset(taskRuleset(1000))
+const taskKeys = rolloutKeys(1000)
+
 const each = (of: (i: number) => number) => () => {
   let sum = 0
   for (let i = 0; i < users.length; i++) sum += of(i)
@@ -85,6 +89,36 @@ printTimings(
     ],
     users.length,
     31,
+  ),
+)
+
+const asked = 50
+printTimings(
+  'all of 1000 rollouts for one user, a cohort and a country in each: a rollout',
+  sideBySide(
+    [
+      {
+        name: 'one by one, into an object',
+        run: () => {
+          let sum = 0
+          for (let i = 0; i < asked; i++) {
+            const variants: { [key: string]: string } = Object.create(null)
+            for (const key of taskKeys) variants[key] = decide(task, key, taskUsers[i]).variant
+            sum += Object.keys(variants).length
+          }
+          return sum
+        },
+      },
+      {
+        name: 'variants(user)',
+        run: () => {
+          let sum = 0
+          for (let i = 0; i < asked; i++) sum += Object.keys(decideAll(task, taskUsers[i])).length
+          return sum
+        },
+      },
+    ],
+    asked * 1000,
   ),
 )
 
