@@ -58,7 +58,7 @@ function hashText(h: number, before: number, text: string): number {
 
 /**
  * Goes on from state `h` after `before` bytes (a multiple of 4) with the text. One pass over ASCII without allocation; the
- * first other character sends it to the UTF-8 path.
+ * first other character sends it to the UTF-8 path. Answers with a signed integer.
  */
 export function continueMurmur3(h: number, before: number, text: string): number {
   const length = text.length
@@ -69,17 +69,54 @@ export function continueMurmur3(h: number, before: number, text: string): number
     const b = text.charCodeAt(i + 1)
     const c = text.charCodeAt(i + 2)
     const d = text.charCodeAt(i + 3)
-    if ((a | b | c | d) > 0x7f) return hashText(h, before, text) >>> 0
+    if ((a | b | c | d) > 0x7f) return hashText(h, before, text)
     state = mix(state, a | (b << 8) | (c << 16) | (d << 24))
   }
   let tail = 0
   for (let i = length - 1; i >= whole; i--) {
     const code = text.charCodeAt(i)
-    if (code > 0x7f) return hashText(h, before, text) >>> 0
+    if (code > 0x7f) return hashText(h, before, text)
     tail = (tail << 8) | code
   }
   if (length > whole) state ^= scramble(tail)
-  return finish(state, before + length) >>> 0
+  return finish(state, before + length)
+}
+
+/**
+ * As `continueMurmur3`, behind bytes of which the last do not fill a block: `carry` holds them, `carried` (1 to 3) in number. Slower, and
+ * as free of allocation.
+ */
+export function continueCarried(h: number, before: number, carry: number, carried: number, text: string): number {
+  let state = h
+  let block = carry
+  let shift = 8 * carried
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) return continueCarriedBytes(h, before, carry, carried, text)
+    block |= code << shift
+    shift = (shift + 8) & 31
+    if (shift !== 0) continue
+    state = mix(state, block)
+    block = 0
+  }
+  if (shift !== 0) state ^= scramble(block)
+  return finish(state, before + carried + text.length)
+}
+
+function continueCarriedBytes(h: number, before: number, carry: number, carried: number, text: string): number {
+  const length = encode(text)
+  let state = h
+  let block = carry
+  let shift = 8 * carried
+  for (let i = 0; i < length; i++) {
+    block |= (encoded[i] as number) << shift
+    shift = (shift + 8) & 31
+    if (shift !== 0) continue
+    state = mix(state, block)
+    block = 0
+  }
+  if (shift !== 0) state ^= scramble(block)
+  return finish(state, before + carried + length)
 }
 
 /**
@@ -203,5 +240,5 @@ export function absorbBlocks(seed: number, bytes: Uint8Array): number {
  * count as U+FFFD, as in every standard encoder, so that other languages get the same numbers.
  */
 export function murmur3(text: string, seed = 0): number {
-  return continueMurmur3(seed | 0, 0, text)
+  return continueMurmur3(seed | 0, 0, text) >>> 0
 }

@@ -2,10 +2,10 @@ import { utf8 } from '../base/index.ts'
 import {
   absorbAscii,
   absorbBlocks,
+  continueCarried,
   continueMurmur3,
   continueScrambled,
   fingerprint,
-  murmur3,
   type Scrambled,
   scrambleBytes,
 } from './murmur3.ts'
@@ -15,10 +15,14 @@ export const hashSeeds = { assign: 0, arm: 1, user: 2 } as const
 
 /** A salt ready for many units. */
 export interface SaltedHash {
+  /** Whether the salt's bytes fill whole blocks. */
   readonly aligned: boolean
-  /** State after the salt, where its bytes fill whole blocks; otherwise the salt is hashed again with each unit. */
+  /** State after the whole blocks of the salt, which have `bytes` bytes. */
   readonly state: number
   readonly bytes: number
+  /** The bytes behind them, and how many they are: none in a salt that is aligned. */
+  readonly carry: number
+  readonly carried: number
   readonly salt: string
   readonly seed: number
 }
@@ -26,16 +30,27 @@ export interface SaltedHash {
 /** Absorbs a salt once. The server's salts are 16 ASCII characters, so that nothing of them is left for the hot path. */
 export function prepareSalt(salt: string, seed: number = hashSeeds.assign): SaltedHash {
   const state = absorbAscii(seed, salt)
-  if (state !== undefined) return { aligned: true, state, bytes: salt.length, salt, seed }
-  const bytes = utf8(salt)
-  const aligned = bytes.length % 4 === 0
-  return { aligned, state: aligned ? absorbBlocks(seed, bytes) : 0, bytes: bytes.length, salt, seed }
+  if (state !== undefined) return { aligned: true, state, bytes: salt.length, carry: 0, carried: 0, salt, seed }
+  const all = utf8(salt)
+  const carried = all.length % 4
+  const bytes = all.length - carried
+  const carry = all.subarray(bytes).reduce((sum, byte, i) => sum | (byte << (8 * i)), 0)
+  return {
+    aligned: carried === 0,
+    state: absorbBlocks(seed, all.subarray(0, bytes)),
+    bytes,
+    carry,
+    carried,
+    salt,
+    seed,
+  }
 }
 
-/** `murmur3(salt + unit, seed)`, without building the text where the salt fills whole blocks. */
+/** `murmur3(salt + unit, seed)`, without building the text. */
 export function saltedHash(prepared: SaltedHash, unit: string): number {
-  if (prepared.aligned) return continueMurmur3(prepared.state, prepared.bytes, unit)
-  return murmur3(prepared.salt + unit, prepared.seed)
+  if (prepared.aligned) return continueMurmur3(prepared.state, prepared.bytes, unit) >>> 0
+  const { state, bytes, carry, carried } = prepared
+  return continueCarried(state, bytes, carry, carried, unit) >>> 0
 }
 
 /** As `saltedHash`, as a signed integer, with two words in `print` that together stand for the unit. */
