@@ -7,8 +7,9 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { getHeapStatistics } from 'node:v8'
+import type { RulesetRollout } from '@pipit/shared/rules'
 import { benchClient } from './bench-client.ts'
-import { rolloutKeys, users } from './decision-task.ts'
+import { rolloutKeys, taskRuleset, users } from './decision-task.ts'
 
 // The collector is a flag of the process.
 if (globalThis.gc === undefined) {
@@ -47,11 +48,38 @@ function bytesPerCall(run: (from: number, to: number) => void): { readonly bytes
 
 const boxes: unknown[] = ['not only numbers', 0]
 const flat = new Float64Array(2)
-const sdk = benchClient(100)
+// Functions, as what they are held against is one: a loop that is begun anew allocates until it is compiled again.
+const keepBoxed = (i: number): void => {
+  boxes[1] = i + 0.5
+}
+const keepFlat = (i: number): void => {
+  flat[i & 1] = i + 0.5
+}
+const sdk = benchClient(taskRuleset(100))
 const keys = rolloutKeys(100)
 const options = keys.map((rollout) => ({ rollout }))
 const texts = users.map((user) => user.id)
 const named = users.map((user, i) => ({ ...user, id: `Zoë Иванова ${i}` }))
+/** Everything that a decision may look at but headers. */
+const task = taskRuleset(2)
+const [base, full] = Object.values(task.rollouts) as [RulesetRollout, RulesetRollout]
+const everything = benchClient({
+  ...task,
+  holdback: 5,
+  rollouts: {
+    base,
+    full: {
+      ...full,
+      weight: 50,
+      variants: [{ name: 'stable' }, { name: 'canary' }, { name: 'bold', share: 2 }],
+      prerequisites: [{ rollout: 'base', variant: 'stable' }],
+      layer: { name: 'page', from: 0, to: 80 },
+      cohorts: ['insiders'],
+      overrides: { tester: 'canary' },
+      rules: [...(full.rules ?? []), { name: 'half', when: { plan: 'pro' }, serve: { canary: 50, stable: 50 } }],
+    },
+  },
+})
 let canaries = 0
 
 const measured: readonly (readonly [name: string, expected: number, run: (from: number, to: number) => void])[] = [
@@ -59,14 +87,14 @@ const measured: readonly (readonly [name: string, expected: number, run: (from: 
     'control: a number in a typed array',
     0,
     (from, to) => {
-      for (let i = from; i < to; i++) flat[i & 1] = i + 0.5
+      for (let i = from; i < to; i++) keepFlat(i)
     },
   ],
   [
     'control: a number in a box of 16 bytes',
     16,
     (from, to) => {
-      for (let i = from; i < to; i++) boxes[1] = i + 0.5
+      for (let i = from; i < to; i++) keepBoxed(i)
     },
   ],
   [
@@ -100,6 +128,13 @@ const measured: readonly (readonly [name: string, expected: number, run: (from: 
     },
   ],
   [
+    'sdk.variant(user, key), everything at once',
+    0,
+    (from, to) => {
+      for (let i = from; i < to; i++) if (everything.variant(users[i % 10_000], 'full') === 'canary') canaries++
+    },
+  ],
+  [
     'sdk.variant(id as text, key), 100 in turn',
     0,
     (from, to) => {
@@ -110,8 +145,6 @@ const measured: readonly (readonly [name: string, expected: number, run: (from: 
 ]
 
 console.log(`bytes a call over ${calls.toLocaleString('en')} calls (resolution ${resolution})`)
-// What the first reading of all brings along is nobody's.
-bytesPerCall(measured[0]?.[2] ?? (() => {}))
 let missed = 0
 for (const [name, expected, run] of measured) {
   const { bytes, spoilt } = bytesPerCall(run)

@@ -1,9 +1,9 @@
 import { type Client, createClientCore } from '@pipit/shared/client'
+import type { Ruleset } from '@pipit/shared/rules'
 import { createFakeClock, seededRandom } from '@pipit/shared/testing'
-import { taskRuleset } from './decision-task.ts'
 
-/** A client core that decides the task from a bootstrap. No server, and time stands still: nothing but the calls is measured. */
-export function benchClient(count: number): Client {
+/** A client core that decides from a bootstrap. No server, and time stands still: nothing but the calls is measured. */
+export function benchClient(bootstrap: Ruleset): Client {
   return createClientCore(
     {
       sdk: { name: 'bench', version: '0' },
@@ -12,6 +12,6 @@ export function benchClient(count: number): Client {
       request: () => new Promise(() => {}),
       log: { warn() {} },
     },
-    { url: 'http://127.0.0.1:1', key: 'srv_bench', bootstrap: taskRuleset(count) },
+    { url: 'http://127.0.0.1:1', key: 'srv_bench', bootstrap },
   )
 }

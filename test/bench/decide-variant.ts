@@ -3,7 +3,7 @@
  * as an application has one client, with a loop for each, so that the compiler sees one callee in each. Prints one line of JSON.
  */
 import { benchClient } from './bench-client.ts'
-import { byClauses, handWritten, rolloutKeys, type TaskUser, users } from './decision-task.ts'
+import { byClauses, handWritten, rolloutKeys, type TaskUser, taskRuleset, users } from './decision-task.ts'
 import { sideBySide } from './side-by-side.ts'
 
 /** Nanoseconds: one rollout all the time, and all in turn. */
@@ -16,7 +16,7 @@ export interface VariantTimes {
 const count = Number(process.argv[2] ?? 1)
 const all = rolloutKeys(count)
 const middle = [all[Math.floor(count / 2)] as string]
-const sdk = benchClient(count)
+const sdk = benchClient(taskRuleset(count))
 const written = handWritten(count)
 const looped = byClauses(count)
 
