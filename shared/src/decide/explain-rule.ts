@@ -1,7 +1,7 @@
 import type { JsonValue } from '../base/index.ts'
-import { type Comparison, explainCondition, isMember, type Rule } from '../rules/index.ts'
+import { type Comparison, explainCondition, type Rule } from '../rules/index.ts'
 import type { CompiledRule } from './compile.ts'
-import type { Asked } from './explain-asked.ts'
+import { type Asked, membership } from './explain-asked.ts'
 import { compileMatch, readCookie, readHeader } from './match-rule.ts'
 
 /** What each matcher of a rule compared; all must hold. */
@@ -23,13 +23,13 @@ function ofUser(asked: Asked, { cohort, when }: Rule): readonly Comparison[] {
   if (cohort !== undefined) {
     const found = ruleset.cohorts.cohort(cohort)
     const of = found?.source.when === undefined ? [] : explainCondition(found.source.when, ruleset.cohorts, attributes)
-    const isIn = found !== undefined && isMember(found, unit, attributes)
+    const actual = membership(found, unit, attributes)
     comparisons.push({
       path: 'cohort',
       operator: 'is',
       expected: cohort,
-      actual: isIn ? 'in it' : 'not in it',
-      holds: isIn,
+      actual,
+      holds: actual !== 'not in it',
       of,
     })
   }

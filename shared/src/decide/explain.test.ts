@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Rule, Ruleset, RulesetRollout } from '../rules/index.ts'
+import { prepareHash64 } from '../hash/index.ts'
+import { memberListOf, type Rule, type Ruleset, type RulesetRollout } from '../rules/index.ts'
 import { compileRuleset } from './compile.ts'
 import { decide } from './decide.ts'
 import type { User } from './decision.ts'
@@ -91,6 +92,21 @@ describe('a trace', () => {
     expect(explain(compile({}), 'checkout', 'ada').trace).toMatchObject([
       { text: expect.stringMatching(/no rollout "checkout"/) },
     ])
+  })
+
+  it('says by what a user is in a cohort', () => {
+    const when = { plan: 'beta' }
+    const members = memberListOf(['ada'], prepareHash64('0123456789abcdef'))
+    const both = compile(
+      { rule: rollout({ rules: [{ name: 'r', cohort: 'c', serve: 'canary' }] }), stage: rollout({ cohorts: ['c'] }) },
+      { cohorts: { c: { when, members } } },
+    )
+    const how = (key: string, user: User) => explain(both, key, user).trace.find(({ step }) => step !== 'phase')
+    expect(how('rule', 'ada')?.comparisons).toMatchObject([{ actual: 'in its list', holds: true }])
+    expect(how('rule', { id: 'bo', plan: 'beta' })?.comparisons).toMatchObject([{ actual: 'in it by its condition' }])
+    expect(how('rule', 'bo')?.comparisons).toMatchObject([{ actual: 'not in it', holds: false }])
+    expect(how('stage', 'ada')?.text).toBe('cohort c, which this stage lets in: in its list, so canary')
+    expect(how('stage', 'bo')?.text).toBe('not in cohort c, which this stage lets in')
   })
 
   it('tells the number that a request drew', () => {

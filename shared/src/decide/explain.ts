@@ -1,10 +1,10 @@
 import { bucketOf, saltedHash } from '../hash/index.ts'
-import { type Cohort, explainCondition, isMember } from '../rules/index.ts'
+import { type Cohort, explainCondition } from '../rules/index.ts'
 import type { CompiledRule, CompiledRuleset } from './compile.ts'
 import { decide } from './decide.ts'
 import type { DecideContext, User } from './decision.ts'
 import { type DecideEnvironment, nowhere } from './environment.ts'
-import { type Asked, percent } from './explain-asked.ts'
+import { type Asked, membership, percent } from './explain-asked.ts'
 import { eligibilitySteps } from './explain-eligibility.ts'
 import { explainMatchers } from './explain-rule.ts'
 import { attributesOf } from './resolve.ts'
@@ -147,11 +147,12 @@ function cohortSteps(asked: Asked): readonly TraceStep[] {
   const names = rollout.source.cohorts ?? []
   return names.map((name): TraceStep => {
     const cohort: Cohort | undefined = ruleset.cohorts.cohort(name)
-    const decided = cohort !== undefined && isMember(cohort, unit, attributes)
+    const how = membership(cohort, unit, attributes)
+    const decided = how !== 'not in it'
     const when = cohort?.source.when
     const comparisons = when === undefined ? [] : explainCondition(when, ruleset.cohorts, attributes)
     const text = decided
-      ? `in cohort ${name}, which this stage lets in: ${decision.variant}`
+      ? `cohort ${name}, which this stage lets in: ${how}, so ${decision.variant}`
       : `not in cohort ${name}, which this stage lets in`
     return { step: 'cohort', decided, text, name, comparisons }
   })
