@@ -440,6 +440,45 @@ describe('pipit decide', () => {
   })
 })
 
+describe('members of cohorts', () => {
+  it('are listed and taken off by files of ids', async () => {
+    await server.api('POST', '/cohorts', { key: 'long', members: ['first'] })
+    const many = join(directory, 'many.txt')
+    writeFileSync(many, `\uFEFF${Array.from({ length: 20_001 }, (_, i) => `user-${i}`).join('\r\n')}\r\n\r\n`)
+    expect(await pipit(['add-members', 'long', '-f', many, '--reason', 'from the warehouse'])).toEqual({
+      code: 0,
+      out: 'long: 20001 ids added, 20002 members now',
+      err: '',
+    })
+    const page = async () => (await server.api('GET', '/cohorts/long/members?limit=2')).body
+    expect(await page()).toMatchObject({ items: ['first', 'user-0'] })
+    const two = join(directory, 'two.txt')
+    writeFileSync(two, 'user-0\nfirst')
+    expect((await pipit(['remove-members', 'long', '-f', two])).out).toBe('long: 2 ids removed, 20000 members now')
+    expect(await page()).toMatchObject({ items: ['user-1', 'user-10'] })
+  })
+
+  it('of a file with faults say which line, of one that is not there or empty what to do', async () => {
+    const wrong = join(directory, 'wrong.txt')
+    writeFileSync(wrong, `a\n${'b'.repeat(257)}\n`)
+    expect(await pipit(['add-members', 'long', '-f', wrong])).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/line 2 of .*wrong\.txt has 257 characters; an id has 256 at most/),
+    })
+    writeFileSync(wrong, '\n')
+    expect(await pipit(['add-members', 'long', '-f', wrong])).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/put one on each line/),
+    })
+    expect(await pipit(['add-members', 'long', '-f', join(directory, 'none.txt')])).toMatchObject({ code: 2 })
+    writeFileSync(wrong, 'a\n')
+    expect(await pipit(['add-members', 'nobody', '-f', wrong])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/no cohort "nobody"/),
+    })
+  })
+})
+
 describe('--preview', () => {
   it('tells who would change sides and changes nothing', async () => {
     const path = rolloutFile('previewed')

@@ -3,6 +3,7 @@ import { type ConfigResult, type Flags, readClientConfig } from '../config.ts'
 import { type ApiClient, CommandError, createApiClient, exitCodes } from './api-client.ts'
 import { apply } from './apply.ts'
 import { addDecideOptions, type DecideFlags, decideText } from './decide.ts'
+import { changeMembers } from './members.ts'
 import { addPlanOptions, type PlanFlags, planText, planTraffic, readEffects } from './plan.ts'
 import { previewText, type ShownPreview } from './preview.ts'
 import { replayFile, replayRollout } from './replay.ts'
@@ -159,6 +160,18 @@ function addRemoteCommands(program: Command, parts: CliParts): void {
   addDecideOptions(remote('decide <key>', 'what a user would get of a rollout, and why')).action(
     async (key: string, options: Remote & DecideFlags) => parts.out(await decideText(api(options), key, options)),
   )
+
+  for (const change of ['add', 'remove'] as const) {
+    const what =
+      change === 'add' ? 'list the ids of a file in a cohort' : 'take the ids of a file off the list of a cohort'
+    remote(`${change}-members <cohort>`, what)
+      .requiredOption('-f, --file <file>', 'one id a line')
+      .option('--reason <text>', 'why; for the audit log')
+      .action(async (cohort: string, { file, reason, ...options }: Remote & { file: string; reason?: string }) => {
+        const job = { change, cohort, file, ...(reason === undefined ? {} : { reason }) }
+        await changeMembers(api(options), job, parts.out)
+      })
+  }
 
   addPlanOptions(remote('plan [key]', 'what a rollout can show at a traffic, before it starts')).action(
     async (key: string | undefined, options: Remote & PlanFlags) => {
