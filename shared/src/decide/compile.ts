@@ -203,7 +203,8 @@ export function compileRuleset(ruleset: Ruleset, previous?: CompiledRuleset): Co
   let deadman = false
   for (const [key, source] of Object.entries(ruleset.rollouts)) {
     const before = sameBase ? previous.rollout(key) : undefined
-    const known = before?.source === source && sameUses(before.uses, cohorts.cohort) ? before : undefined
+    const known =
+      before?.source === source && (sameCohorts || sameUses(before.uses, cohorts.cohort)) ? before : undefined
     const rollout = known ?? compileRollout(key, source, ruleset, cohorts)
     rollouts.set(key, rollout)
     deadman ||= source.deadmanMs !== undefined
