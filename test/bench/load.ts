@@ -3,7 +3,7 @@
  * beyond 5 times that, or beyond 50 ms.
  */
 import { compileRuleset } from '@pipit/shared/decide'
-import { encodeMessage, parseServerMessage } from '@pipit/shared/protocol'
+import { applyPatch, encodeMessage, parseServerMessage } from '@pipit/shared/protocol'
 import type { Ruleset, RulesetCohort, RulesetRollout } from '@pipit/shared/rules'
 import { printTimings, sideBySide } from './side-by-side.ts'
 
@@ -71,11 +71,27 @@ const compiled = compileRuleset(once)
 const firstMs = performance.now() - began
 if (compiled.unknownOperators > 0) throw new Error('the ruleset of the benchmark has operators that are not known')
 
+/** What a ramp sends: a weight of one rollout of the thousand. */
+const patchText = encodeMessage({
+  type: 'patch',
+  from: ruleset.version,
+  version: ruleset.version + 1,
+  rollouts: { 'rollout-500': { weight: 30, epoch: 12 } },
+})
+
+function patched(): number {
+  const result = parseServerMessage(patchText)
+  const next = result.ok && result.message.type === 'patch' ? applyPatch(once, result.message) : undefined
+  if (next === undefined) throw new Error('the patch of the benchmark is refused')
+  return compileRuleset(next, compiled).version
+}
+
 const timings = sideBySide(
   [
     { name: 'JSON.parse', run: () => Object.keys(JSON.parse(text)).length },
     { name: 'parse and validate', run: () => parsed().version },
     { name: 'compile', run: () => compileRuleset(once).unknownOperators },
+    { name: 'a patch of one weight, parsed, applied and compiled', run: patched },
     { name: 'parse, validate and compile', run: () => compileRuleset(parsed()).unknownOperators },
   ],
   1,
