@@ -33,6 +33,9 @@ interface LinkParts {
   readonly random: Random
 }
 
+const unreachable = (url: string, reason: string): string =>
+  `no connection to ${url}${reason === '' ? '' : `: ${reason}`}; deciding from what is known, and trying again`
+
 export function createLink(parts: LinkParts, url: string, key: string, handlers: LinkHandlers): Link {
   const { clock, random } = parts
   let state: LinkState = initialLink
@@ -79,8 +82,10 @@ export function createLink(parts: LinkParts, url: string, key: string, handlers:
   function open(): void {
     const mine = ++generation
     const alive = (): boolean => mine === generation
+    let opened = false
     socket = parts.connect(socketUrl(url), key, {
       open: () => {
+        opened = true
         if (alive()) dispatch({ type: 'opened' })
       },
       message: (text) => {
@@ -91,6 +96,7 @@ export function createLink(parts: LinkParts, url: string, key: string, handlers:
         socket = undefined
         if (code === 4401)
           handlers.trouble('unauthorized', `the server at ${url} refuses this key: check it, or make a new one`)
+        else if (!opened) handlers.trouble('unreachable', unreachable(url, reason))
         dispatch({ type: 'closed', code, reason })
       },
     })
