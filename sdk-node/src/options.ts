@@ -17,6 +17,7 @@ const names: readonly string[] = [
   'logger',
   'maxPendingEvents',
   'maxRememberedUnits',
+  'followSignIns',
   'cacheDir',
 ] satisfies (keyof NodeClientOptions)[]
 
@@ -25,18 +26,23 @@ export function checkOptions(options: NodeClientOptions): void {
   if (typeof options !== 'object' || options === null) fail('give options, at least { url, key }')
   for (const name of Object.keys(options)) if (!names.includes(name)) fail(unknownOption(name))
   checkAddress(options)
-  const { rollout, logger, cacheDir, labels = {} } = options
+  const { rollout, logger, cacheDir, followSignIns, labels = {} } = options
   if (rollout !== undefined && (typeof rollout !== 'string' || rollout === ''))
     fail('rollout must be the key of a rollout')
   if (logger !== undefined && typeof logger?.warn !== 'function') fail('logger must have a method warn(message)')
+  if (followSignIns !== undefined && typeof followSignIns !== 'boolean') fail('followSignIns must be true or false')
   if (cacheDir !== undefined && cacheDir !== false && (typeof cacheDir !== 'string' || cacheDir === ''))
     fail('cacheDir must be a folder, or false')
+  checkBounds(options)
+  if (!areLabels(labels)) fail('labels are at most 16 texts of up to 256 characters')
+}
+
+function checkBounds(options: NodeClientOptions): void {
   for (const name of ['maxPendingEvents', 'maxRememberedUnits'] as const) {
     const value = options[name]
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0))
       fail(`${name} must be a whole number above 0`)
   }
-  if (!areLabels(labels)) fail('labels are at most 16 texts of up to 256 characters')
 }
 
 function checkAddress({ url, key }: NodeClientOptions): void {

@@ -28,6 +28,11 @@ export interface ClientOptions {
   readonly maxPendingEvents?: number
   /** Units remembered per rollout and stage so that an exposure is sent once. Default 100 000. */
   readonly maxRememberedUnits?: number
+  /**
+   * Somebody who signs in goes on under the anonymous id of before, where a call gives both. Only this process knows of it: for applications
+   * in which everybody stays with one process. Default false. Elsewhere name a unit that does not change: `unit: [deviceId, id]`.
+   */
+  readonly followSignIns?: boolean
 }
 
 /** What one call may say besides the user. */

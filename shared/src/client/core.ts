@@ -35,7 +35,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   const outcomes = createOutcomeAggregator()
   const maxRemembered = options.maxRememberedUnits ?? 100_000
   const exposures = createExposureLog(maxRemembered)
-  const identity = createIdentity(maxRemembered)
+  const identity = options.followSignIns === true ? createIdentity(maxRemembered) : undefined
   const events = createEventQueue(options.maxPendingEvents ?? 10_000)
   const breakers = createBreakers((rollout) => {
     reporter.breakersChanged()
@@ -50,7 +50,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     clock,
     events,
     ruleset: () => rulesets.compiled,
-    settled: identity.settled,
+    settled: (id) => identity?.settled(id) ?? id,
     invalid(message) {
       reporter.countInvalid()
       trouble.tell('invalid-event', message)

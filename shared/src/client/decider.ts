@@ -21,7 +21,8 @@ import type { RulesetHolder } from './ruleset-holder.ts'
 export interface DeciderParts {
   readonly rulesets: RulesetHolder
   readonly exposures: ExposureLog
-  readonly identity: Identity
+  /** Absent where signing in is not followed. */
+  readonly identity: Identity | undefined
   readonly breakers: Breakers
   readonly random: Random
   readonly clock: Clock
@@ -52,11 +53,13 @@ export function createDecider(parts: DeciderParts): Pick<Client, 'variant' | 'va
       if (source.breaker !== false && breakers.isOpen(key, source.epoch)) return 'breaker'
       return source.deadmanMs !== undefined && parts.silentMs() >= source.deadmanMs ? 'deadman' : undefined
     },
-    identify: (rollout, id, anonymousId) => identity.unitOf(id, anonymousId, (known) => exposures.has(rollout, known)),
+    identify:
+      identity &&
+      ((rollout, id, anonymousId) => identity.unitOf(id, anonymousId, (known) => exposures.has(rollout, known))),
     ...unshared,
   }
   const environmentOf = (compiled: CompiledRuleset): DecideEnvironment =>
-    compiled.deadman || breakers.open > 0 || identity.active ? full : calm
+    compiled.deadman || breakers.open > 0 || identity?.active === true ? full : calm
 
   /** Somebody was exposed for the first time. */
   function tell(
@@ -67,7 +70,7 @@ export function createDecider(parts: DeciderParts): Pick<Client, 'variant' | 'va
   ): void {
     exposures.add(decision, ruleset.unitSalt, source.unitSample)
     const { unit } = decision
-    if (unit !== undefined && typeof user === 'object' && user.anonymousId === unit) identity.metAnonymous(unit)
+    if (unit !== undefined && typeof user === 'object' && user.anonymousId === unit) identity?.metAnonymous(unit)
   }
 
   // Reading a user may run code of the application that decides as well, and so writes `out`: nothing is read from it after that.

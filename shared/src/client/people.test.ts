@@ -42,7 +42,7 @@ describe('signing in', () => {
   const users = Array.from({ length: 300 }, (_, i) => ({ id: `user-${i}`, anonymousId: `cookie-${i}` }))
 
   it('moves nobody to the other side, and tells of nobody twice', async () => {
-    const { sdk, reports } = await setup(rulesetOf({ checkout: rollout }))
+    const { sdk, reports } = await setup(rulesetOf({ checkout: rollout }), { followSignIns: true })
     const before = users.map(({ anonymousId }) => sdk.variant({ anonymousId }))
     expect(users.map((user) => sdk.variant(user))).toEqual(before)
     // From then on the id alone is enough.
@@ -57,7 +57,7 @@ describe('signing in', () => {
   })
 
   it('leaves an id alone that was decided for before', async () => {
-    const { sdk } = await setup(rulesetOf({ checkout: rollout }))
+    const { sdk } = await setup(rulesetOf({ checkout: rollout }), { followSignIns: true })
     const before = users.map(({ id }) => sdk.variant(id))
     for (const { anonymousId } of users) sdk.variant({ anonymousId })
     expect(users.map((user) => sdk.variant(user))).toEqual(before)
@@ -65,17 +65,33 @@ describe('signing in', () => {
   })
 
   it('knows nothing of an anonymous id that nobody was decided by', async () => {
-    const { sdk } = await setup(rulesetOf({ checkout: rollout }))
+    const { sdk } = await setup(rulesetOf({ checkout: rollout }), { followSignIns: true })
     expect(sdk.decide({ id: 'ada', anonymousId: 'c' }).unit).toBe('ada')
   })
 
   it('is remembered within bounds', async () => {
-    const { sdk } = await setup(rulesetOf({ checkout: rollout }), { maxRememberedUnits: 50 })
+    const { sdk } = await setup(rulesetOf({ checkout: rollout }), { maxRememberedUnits: 50, followSignIns: true })
     for (const { anonymousId } of users) sdk.variant({ anonymousId })
     for (const user of users) sdk.variant(user)
     const [last, first] = [users.at(-1), users[0]]
     expect(sdk.decide(last).unit).toBe(last?.anonymousId)
     expect(sdk.decide(first).unit).toBe(first?.id)
+  })
+
+  it('is not followed where it is not asked for: every process decides alike', async () => {
+    const { sdk } = await setup(rulesetOf({ checkout: rollout }))
+    for (const { anonymousId } of users) sdk.variant({ anonymousId })
+    expect(users.map((user) => sdk.decide(user).unit)).toEqual(users.map(({ id }) => id))
+  })
+
+  it('moves nobody in any process where the unit is what does not change', async () => {
+    const unit = ['anonymousId', 'id']
+    const [first, second] = [
+      await setup(rulesetOf({ checkout: { ...rollout, unit } })),
+      await setup(rulesetOf({ checkout: { ...rollout, unit } })),
+    ]
+    const before = users.map(({ anonymousId }) => first.sdk.variant({ anonymousId }))
+    expect(users.map((user) => second.sdk.variant(user))).toEqual(before)
   })
 })
 
