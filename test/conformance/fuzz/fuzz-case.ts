@@ -2,7 +2,7 @@
  * Random rulesets, users and requests. Names come from small pools, so that rules match often. What a rule is made of is listed by field:
  * a feature of the ruleset is one arbitrary more, and its place in `model.ts`.
  */
-import type { DecideContext, User } from '@pipit/shared/decide'
+import type { DecideContext, DecideEnvironment, User } from '@pipit/shared/decide'
 import { prepareHash64 } from '@pipit/shared/hash'
 import {
   type Condition,
@@ -24,6 +24,8 @@ export interface FuzzCase {
   readonly context: DecideContext | undefined
   /** Wall time in epoch milliseconds. */
   readonly now: number
+  /** What a request is dealt out by, 0 to 2³² − 1, where there is such a thing. */
+  readonly drawn: number | undefined
   /** A weight to raise a rollout to, where it is higher. */
   readonly raised: number
 }
@@ -107,7 +109,7 @@ const rollout = (before: readonly string[]): fc.Arbitrary<RulesetRollout> =>
       const rare = (whole.epoch * 7 + rest.salt.length) % 4
       return {
         ...rest,
-        ...(assign !== undefined && rare === 0 && whole.epoch === 4 ? { assign } : {}),
+        ...(assign !== undefined && rare === 0 && whole.epoch % 2 === 0 ? { assign } : {}),
         ...(layer !== undefined && rare === 1 ? { layer } : {}),
         ...(prerequisites !== undefined && rare <= 1 ? { prerequisites } : {}),
         ...(deal !== undefined && rare >= 2 ? { deal } : {}),
@@ -181,6 +183,12 @@ const contexts: fc.Arbitrary<DecideContext> = fc.record(
   some,
 )
 
+/** What the case gives to rules besides the user and the request. */
+export const environmentOf = ({ now, drawn }: FuzzCase): DecideEnvironment => ({
+  now: () => now,
+  ...(drawn === undefined ? {} : { random: () => drawn / 4_294_967_296 }),
+})
+
 export const fuzzCase: fc.Arbitrary<FuzzCase> = fc
   .record({
     unitSalt: fc.constantFrom(...unitSalts),
@@ -192,9 +200,10 @@ export const fuzzCase: fc.Arbitrary<FuzzCase> = fc
     user: users,
     context: fc.option(contexts, { nil: undefined }),
     now: fc.integer({ min: 1_700_000_000, max: 1_800_000_000 }).map((seconds) => seconds * 1000),
+    drawn: fc.option(fc.integer({ min: 0, max: 0xffffffff }), { nil: undefined }),
     raised: share,
   })
-  .map(({ unitSalt, holdback, first, second, third, cohorts, user, context, now, raised }) => {
+  .map(({ unitSalt, holdback, first, second, third, cohorts, user, context, now, drawn, raised }) => {
     const salt = prepareHash64(unitSalt)
     const lists = Object.entries(cohorts as { [key: string]: { when?: Condition; ids?: readonly string[] } })
     const made = lists.map(([key, { when, ids: listed }]): [string, RulesetCohort] => [
@@ -217,6 +226,7 @@ export const fuzzCase: fc.Arbitrary<FuzzCase> = fc
       user,
       context,
       now,
+      drawn,
       raised,
     }
   })

@@ -23,9 +23,11 @@ function murmur(text: string, seed: number): number {
   return (h ^ (h >>> 16)) >>> 0
 }
 
-/** 0 to 99 999. */
-export const bucket = (salt: string, unit: string, seed = 0): number =>
-  Number((BigInt(murmur(salt + unit, seed)) * 100_000n) >> 32n)
+/** 0 to 99 999, of a hash. */
+export const bucketOf = (hash: number): number => Number((BigInt(hash) * 100_000n) >> 32n)
+
+/** Of a unit. */
+export const bucket = (salt: string, unit: string, seed = 0): number => bucketOf(murmur(salt + unit, seed))
 
 /** The arm of the first share that the bucket lies in, of shares in proportion. */
 export function armOf(at: number, shares: readonly (readonly [string, number])[]): string {

@@ -3,10 +3,10 @@
  */
 import { compileRuleset, type Decision, decide, type User } from '@pipit/shared/decide'
 import { type Rule, type RulesetCohort, type RulesetRollout, ruleFields, type Serve } from '@pipit/shared/rules'
-import type { FuzzCase } from './fuzz-case.ts'
+import { environmentOf, type FuzzCase } from './fuzz-case.ts'
 import { isWild } from './fuzz-rules.ts'
 import { met, read } from './model-condition.ts'
-import { armOf, bucket } from './model-hash.ts'
+import { armOf, bucket, bucketOf } from './model-hash.ts'
 
 export type Expected = Pick<Decision, 'variant' | 'reason' | 'rule' | 'unit' | 'randomised'>
 
@@ -36,7 +36,9 @@ function unitOf({ unit = 'id' }: RulesetRollout, user: User | undefined): string
 }
 
 /** The decisions of one case. */
-export function modelOf({ ruleset, members, user, context, now }: FuzzCase): (key: string) => Expected {
+export function modelOf(fuzzed: FuzzCase): (key: string) => Expected {
+  const { ruleset, members, user, context, drawn } = fuzzed
+
   function inCohort(key: string, unit: string | undefined): boolean {
     const cohort: RulesetCohort | undefined = Object.hasOwn(ruleset.cohorts, key) ? ruleset.cohorts[key] : undefined
     if (cohort === undefined) return false
@@ -79,7 +81,7 @@ export function modelOf({ ruleset, members, user, context, now }: FuzzCase): (ke
     }
     const { holdback: _, ...rest } = ruleset
     const compiled = compileRuleset({ ...rest, rollouts: { [key]: only } })
-    return decide(compiled, key, user, context, { now: () => now }).variant === 'matched'
+    return decide(compiled, key, user, context, environmentOf(fuzzed)).variant === 'matched'
   }
 
   const rolloutOf = (key: string): RulesetRollout => ruleset.rollouts[key] as RulesetRollout
@@ -133,10 +135,18 @@ export function modelOf({ ruleset, members, user, context, now }: FuzzCase): (ke
     const rule = rules.find((one) => Object.keys(one.serve).length > 0 && matches(one, unit, key))
     if (rule !== undefined) return served(rule, unit, `${rollout.salt}/${key}/${rule.name}/`)
     if (cohorts.some((cohort) => inCohort(cohort, unit))) return answer(canaryOf(rollout, unit), 'cohort', unit)
-    if (rollout.assign === 'request') return answer('stable', 'no-unit', undefined)
+    if (rollout.assign === 'request') return dealtOut(rollout)
     if (unit === undefined) return answer('stable', 'no-unit', unit)
     const inside = bucket(rollout.salt, unit) < Math.round(rollout.weight * 1000)
     return answer(inside ? canaryOf(rollout, unit) : 'stable', 'split', unit)
+  }
+
+  /** A request by itself. */
+  function dealtOut(rollout: RulesetRollout): Expected {
+    if (drawn === undefined) return answer('stable', 'no-unit', undefined)
+    const at = bucketOf(drawn)
+    const arm = at < Math.round(rollout.weight * 1000) ? armIn(rollout, at) : 'stable'
+    return answer(arm, 'split', undefined)
   }
 
   return (key) => decided(key, 0)
@@ -147,10 +157,13 @@ const firstCanary = ({ variants }: RulesetRollout): string =>
 
 /** The arm of those who get the canary. */
 function canaryOf(rollout: RulesetRollout, unit: string | undefined): string {
-  const { salt, variants, deal = [] } = rollout
+  return unit === undefined ? firstCanary(rollout) : armIn(rollout, bucket(rollout.salt, unit, 1))
+}
+
+function armIn(rollout: RulesetRollout, at: number): string {
+  const { variants, deal = [] } = rollout
   const canaries = variants.filter(({ name }) => name !== 'stable')
-  if (canaries.length === 1 || unit === undefined) return firstCanary(rollout)
-  const at = bucket(salt, unit, 1)
+  if (canaries.length === 1) return firstCanary(rollout)
   if (deal.length > 0) return (deal.find(([, to]) => at < to) ?? deal.at(-1))?.[0] ?? ''
   const shares = canaries.map(({ name, share = 1 }) => [name, share] as const)
   return armOf(at, shares)
