@@ -1,5 +1,6 @@
 import type { Clock, Random } from '../clock/index.ts'
 import {
+  anonymousOf,
   type CompiledRollout,
   type CompiledRuleset,
   type DecideEnvironment,
@@ -70,7 +71,8 @@ export function createDecider(parts: DeciderParts): Pick<Client, 'variant' | 'va
   ): void {
     exposures.add(decision, ruleset.unitSalt, source.unitSample)
     const { unit } = decision
-    if (unit !== undefined && typeof user === 'object' && user.anonymousId === unit) identity?.metAnonymous(unit)
+    if (identity === undefined || unit === undefined) return
+    if (typeof user === 'object' && anonymousOf(user) === unit) identity.metAnonymous(unit)
   }
 
   // Reading a user may run code of the application that decides as well, and so writes `out`: nothing is read from it after that.

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { User } from '../decide/index.ts'
 import { unitHash } from '../hash/index.ts'
 import type { Ruleset, RulesetRollout } from '../rules/index.ts'
 import { createFakeClock, createFakeServer, seededRandom } from '../testing/index.ts'
@@ -188,5 +189,31 @@ describe('a getter of a user that decides as well', () => {
       unit: 'ada',
       slice: { country: 'NL' },
     })
+  })
+})
+
+describe('a user of whom something throws when it is read', () => {
+  const thrower = (names: readonly string[], fields: object): User =>
+    names.reduce<object>(
+      (user, name) =>
+        Object.defineProperty(user, name, {
+          get() {
+            throw new Error(`no ${name}`)
+          },
+        }),
+      { ...fields },
+    ) as User
+
+  it.each([false, true])('has the rest, the first time and every time (followSignIns: %s)', async (followSignIns) => {
+    const everybody = { ...rollout, weight: 100 }
+    const rollouts = { checkout: everybody, account: { ...everybody, unit: ['account', 'id'] } }
+    const { sdk, warnings } = await setup(rulesetOf(rollouts), { followSignIns })
+    const unread = thrower(['anonymousId'], { id: 'ada' })
+    expect([sdk.variant(unread), sdk.variant(unread), sdk.variants(unread).checkout]).toEqual(Array(3).fill('canary'))
+    expect(sdk.decide(thrower(['id'], { anonymousId: 'cookie' }))).toMatchObject({ unit: 'cookie', variant: 'canary' })
+    const decision = sdk.decide(thrower(['account', 'anonymousId'], { id: 'bo' }), 'account')
+    expect(decision).toMatchObject({ unit: 'bo', variant: 'canary' })
+    expect(sdk.decide(thrower(['id', 'anonymousId'], {})).reason).toBe('no-unit')
+    expect(warnings).toEqual([])
   })
 })

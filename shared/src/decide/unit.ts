@@ -19,6 +19,20 @@ export function asUnit(value: unknown): string | undefined {
   return (typeof value === 'number' && Number.isFinite(value)) || typeof value === 'bigint' ? String(value) : undefined
 }
 
+/** An attribute as a unit; one that throws when it is read is none. */
+function unitAt(user: Exclude<User, string>, read: (attributes: Attributes) => unknown): string | undefined {
+  try {
+    return asUnit(read(user))
+  } catch {
+    return undefined
+  }
+}
+
+const readId = ({ id }: Attributes): unknown => id
+const readAnonymousId = ({ anonymousId }: Attributes): unknown => anonymousId
+
+export const anonymousOf = (user: Exclude<User, string>): string | undefined => unitAt(user, readAnonymousId)
+
 /**
  * What is assigned: the id, or the first of the attributes that the rollout names, or the anonymous id in place of a missing one. A
  * text is an id. Reading never throws: an id that does is none.
@@ -33,15 +47,15 @@ export function unitOf(
     return environment.identify === undefined ? user : environment.identify(rollout, user, undefined)
   }
   if (typeof user !== 'object' || user === null) return undefined
-  try {
-    if (rollout.units === undefined && environment.identify === undefined) {
+  if (rollout.units === undefined && environment.identify === undefined) {
+    try {
       const { id } = user
       if (typeof id === 'string' && id !== '') return id
+    } catch {
+      return anonymousOf(user)
     }
-    return unitOfObject(rollout, user, environment)
-  } catch {
-    return undefined
   }
+  return unitOfObject(rollout, user, environment)
 }
 
 function unitOfObject(
@@ -49,11 +63,11 @@ function unitOfObject(
   user: Exclude<User, string>,
   environment: DecideEnvironment,
 ): string | undefined {
-  const anonymous = asUnit(user.anonymousId)
+  const anonymous = anonymousOf(user)
   const { units } = rollout
   if (units === undefined) return idOf(rollout, user, anonymous, environment) ?? anonymous
   for (const read of units) {
-    const unit = read === undefined ? idOf(rollout, user, anonymous, environment) : asUnit(read(user))
+    const unit = read === undefined ? idOf(rollout, user, anonymous, environment) : unitAt(user, read)
     if (unit !== undefined) return unit
   }
   return anonymous
@@ -65,7 +79,7 @@ function idOf(
   anonymous: string | undefined,
   environment: DecideEnvironment,
 ): string | undefined {
-  const id = asUnit(user.id)
+  const id = unitAt(user, readId)
   return id === undefined || environment.identify === undefined ? id : environment.identify(rollout, id, anonymous)
 }
 
@@ -79,10 +93,6 @@ export function personOf(
   if (rollout.units === undefined) return unit
   if (typeof user === 'string') return user === '' ? unit : (environment.identify?.(rollout, user, undefined) ?? user)
   if (typeof user !== 'object' || user === null) return unit
-  try {
-    const anonymous = asUnit(user.anonymousId)
-    return idOf(rollout, user, anonymous, environment) ?? anonymous ?? unit
-  } catch {
-    return unit
-  }
+  const anonymous = anonymousOf(user)
+  return idOf(rollout, user, anonymous, environment) ?? anonymous ?? unit
 }
