@@ -87,6 +87,17 @@ describe('a list of members', () => {
     )
   })
 
+  it('finds each hash also where somebody has made them fall into one place', () => {
+    const low = hashesOf(Array.from({ length: 2000 }, (_, i) => (7n << 40n) + BigInt(i * 3)))
+    const high = hashesOf(Array.from({ length: 2000 }, (_, i) => 2n ** 64n - 1n - BigInt(i * 3)))
+    for (const list of [low, high]) {
+      for (let i = 0; i < 2000; i++) {
+        const [h, l] = [list.words[2 * i] as number, list.words[2 * i + 1] as number]
+        expect([list.has(h, l), list.has(h, l + 1), list.has(h, l - 1)]).toEqual([true, false, false])
+      }
+    }
+  })
+
   it('finds hashes given as signed halves, and none beyond its ends', () => {
     const list = hashesOf([1n, 2n ** 63n, 2n ** 64n - 2n])
     expect(list.has(-1, -2)).toBe(true)

@@ -4,8 +4,8 @@ import { encodeHashes, type MemberText } from './member-text.ts'
 /** Members in a bucket of the index: from this many to twice as many. The index then takes at most 4/48 bytes a member. */
 const leastInBucket = 48
 
-/** Steps from where a hash is likely to be; beyond them halving is quicker. */
-const likelySteps = 12
+/** Members in the largest bucket that is walked. Only lists that somebody made for it have larger ones: those are halved. */
+const mostWalked = 256
 
 /** What leads from one list to another. */
 export interface MemberChange {
@@ -53,16 +53,21 @@ export class MemberList {
   has(high: number, low: number): boolean {
     const h = high >>> 0
     const l = low >>> 0
-    return this.#isAt(this.#position(h, l), h, l)
+    const { words } = this
+    const bucket = h >>> (32 - this.#bits)
+    const from = this.#starts[bucket] as number
+    const to = this.#starts[bucket + 1] as number
+    if (to - from > mostWalked) return this.#isAt(this.#position(h, l), h, l)
+    // Hashes are spread evenly: it is near its share of the way through the bucket, most likely in the line of the cache that is there.
+    let at = from + Math.floor((((h << this.#bits) >>> 0) / 0x1_0000_0000) * (to - from))
+    while (at < to && (words[2 * at] as number) < h) at++
+    while (at > from && (words[2 * at - 2] as number) >= h) at--
+    for (; at < to && words[2 * at] === h; at++) if (words[2 * at + 1] === l) return true
+    return false
   }
 
   #isAt(index: number, high: number, low: number): boolean {
     return this.words[2 * index] === high && this.words[2 * index + 1] === low
-  }
-
-  #isBelow(index: number, high: number, low: number): boolean {
-    const there = this.words[2 * index] as number
-    return there < high || (there === high && (this.words[2 * index + 1] as number) < low)
   }
 
   /** The index of the first hash that is not below this one, whose halves are unsigned. */
@@ -70,20 +75,10 @@ export class MemberList {
     const bucket = high >>> (32 - this.#bits)
     let from = this.#starts[bucket] as number
     let to = this.#starts[bucket + 1] as number
-    // Hashes are spread evenly: it is most likely near its share of the way through the bucket.
-    let near = from + Math.floor((((high << this.#bits) >>> 0) / 0x1_0000_0000) * (to - from))
-    for (let steps = 0; steps < likelySteps && from < to; steps++) {
-      if (this.#isBelow(near, high, low)) {
-        from = ++near
-        if (near === to) return to
-      } else {
-        to = near--
-        if (near < from) return from
-      }
-    }
     while (from < to) {
       const middle = (from + to) >>> 1
-      if (this.#isBelow(middle, high, low)) from = middle + 1
+      const there = this.words[2 * middle] as number
+      if (there < high || (there === high && (this.words[2 * middle + 1] as number) < low)) from = middle + 1
       else to = middle
     }
     return from
