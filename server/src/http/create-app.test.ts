@@ -104,6 +104,37 @@ describe('the app', () => {
     problemSchema.strict().parse((await call('GET', '/rollouts/nobody')).body)
   })
 
+  it('says of a decision to be explained and of a preview what is wrong with them, and where', async () => {
+    const { call } = await setup()
+    await call('POST', '/rollouts', rollout)
+    const errors = async (path: string, body: object) => {
+      const answer = await call('POST', `/rollouts/a/${path}`, body)
+      return [answer.status, ...((answer.body as { errors?: object[] }).errors ?? [])]
+    }
+    const noTime = { path: 'at', message: expect.stringMatching(/^must be a time: epoch milliseconds, or ISO 8601/) }
+    // Later than any Date.
+    const late = { path: 'at', message: 'must be at most 8640000000000000' }
+    expect(await errors('decide', { user: 'u', at: 9e15 })).toEqual([422, late])
+    expect(await errors('start', { at: 9e15 })).toEqual([422, late])
+    expect(await errors('decide', { user: 'u', at: '2026-02-30T23:00:00Z' })).toEqual([422, noTime])
+    expect(await errors('decide', { user: 'u', headers: { a: 1 } })).toEqual([
+      422,
+      { path: 'headers.a', message: expect.stringMatching(/^must be a string, or a list/) },
+    ])
+    expect(await errors('decide', { user: 'u', headers: ['a'] })).toEqual([
+      422,
+      { path: 'headers', message: 'must be an object' },
+    ])
+    expect(await errors('preview', { changes: { stagse: [] } })).toEqual([
+      422,
+      { path: 'changes.stagse', message: 'is not known here; did you mean stages?' },
+    ])
+    expect(await errors('preview', { command: 'pause', sure: true })).toEqual([
+      422,
+      { path: 'sure', message: expect.stringMatching(/^is not known here; there are changes, command, weight/) },
+    ])
+  })
+
   it('tells every fault of a rollout at once, each with its path', async () => {
     const { call } = await setup()
     const answer = await call('POST', '/rollouts', {

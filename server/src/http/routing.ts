@@ -94,11 +94,13 @@ export const beforeField = {
   before: z.coerce.number().int().min(0).optional().meta({ description: 'Only what is older: epoch milliseconds' }),
 }
 
+/** The last millisecond that a `Date` can name. */
+const latestMs = 8.64e15
+const noMoment = 'must be a time: epoch milliseconds, or ISO 8601 with its offset such as 2026-11-20T22:33:00Z'
+
 /** A time in a body; epoch milliseconds after parsing. */
 export const moment = z
-  .union([z.number().int().min(0), z.iso.datetime({ offset: true })], {
-    error: 'must be a time: epoch milliseconds, or ISO 8601 with its offset such as 2026-11-20T22:33:00Z',
-  })
+  .union([z.number().int().min(0).max(latestMs), z.iso.datetime({ offset: true, error: noMoment })], { error: noMoment })
   .transform((value) => (typeof value === 'number' ? value : Date.parse(value)))
   .meta({ description: 'Epoch milliseconds or an ISO 8601 time', example: '2026-11-20T22:33:00Z' })
 

@@ -49,15 +49,21 @@ function isTooDeep(value: unknown): boolean {
 }
 
 function fieldsAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let at: unknown = unwrapped(schema)
+  let at = unwrapped(schema)
   for (const part of path) {
-    if (at instanceof z.ZodArray) at = unwrapped(at.element)
-    else if (at instanceof z.ZodObject) at = unwrapped(at.shape[String(part)])
+    at = at.flatMap((each) => {
+      if (each instanceof z.ZodArray) return unwrapped(each.element)
+      return each instanceof z.ZodObject ? unwrapped(each.shape[String(part)]) : []
+    })
   }
-  return at instanceof z.ZodObject ? Object.keys(at.shape) : []
+  return [...new Set(at.flatMap((each) => (each instanceof z.ZodObject ? Object.keys(each.shape) : [])))]
 }
 
-const unwrapped = (schema: unknown): unknown => (schema instanceof z.ZodOptional ? unwrapped(schema.unwrap()) : schema)
+/** What a schema is, or may be. */
+function unwrapped(schema: unknown): readonly unknown[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return unwrapped(schema.unwrap())
+  return schema instanceof z.ZodUnion ? schema.options.flatMap(unwrapped) : [schema]
+}
 
 /** Messages for people, where a schema has none of its own. */
 function wording(issue: z.core.$ZodRawIssue): string | undefined {
@@ -86,5 +92,6 @@ function amount(origin: string, bound: string, limit: number): string {
 function article(type: string): string {
   if (type === 'array') return 'a list'
   if (type === 'int') return 'a whole number'
+  if (type === 'record') return 'an object'
   return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`
 }

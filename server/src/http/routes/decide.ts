@@ -4,7 +4,9 @@ import type { AppDeps } from '../context.ts'
 import { answers, type Guards, keyParam, moment, newRoutes, query, tellFaults } from '../routing.ts'
 import { findRollout } from './rollouts.ts'
 
-const header = z.union([z.string().max(8192), z.array(z.string().max(8192)).max(20)])
+const header = z.union([z.string().max(8192), z.array(z.string().max(8192)).max(20)], {
+  error: 'must be a string, or a list of them where the header comes more than once',
+})
 
 const decideBody = z
   .strictObject({
