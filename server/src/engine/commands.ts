@@ -95,6 +95,15 @@ async function refuseNeeded(stores: Stores, { environment, key }: RolloutRecord)
   })
 }
 
+function refuseOtherKey({ key }: RolloutRecord, definition: RolloutDefinition): void {
+  if (definition.key === key) return
+  throw new Refused({
+    code: 'invalid',
+    message: 'the key of a rollout cannot change',
+    issues: [{ path: 'key', message: `must stay "${key}"` }],
+  })
+}
+
 export function createCommands({ storage, clock, newId, wake }: CommandParts): RolloutCommands {
   const audit = auditor({ clock, newId })
 
@@ -156,13 +165,7 @@ export function createCommands({ storage, clock, newId, wake }: CommandParts): R
     edit: (environment, key, definition, by, version) =>
       attempted(async (stores) => {
         const record = await find(stores, environment, key, version)
-        if (definition.key !== key) {
-          throw new Refused({
-            code: 'invalid',
-            message: 'the key of a rollout cannot change',
-            issues: [{ path: 'key', message: `must stay "${key}"` }],
-          })
-        }
+        refuseOtherKey(record, definition)
         if (isDeepStrictEqual(definition, record.definition)) return record
         await checkReferences(stores, environment, definition)
         return await change(stores, record, { type: 'edited', before: record.definition }, by, definition)
@@ -206,6 +209,9 @@ export function createCommands({ storage, clock, newId, wake }: CommandParts): R
   ): Promise<Preview> {
     const isEdit = 'definition' in change
     const definition = isEdit ? change.definition : record.definition
+    if (isEdit) refuseOtherKey(record, definition)
+    if (isEdit && isDeepStrictEqual(definition, record.definition))
+      return await previewOf(stores, record, definition, { state: record.state, unchanged: true })
     if (isEdit) await checkReferences(stores, record.environment, definition)
     const event: RolloutEvent = isEdit ? { type: 'edited', before: record.definition } : withSalt(change.event)
     if (event.type === 'archive') await refuseNeeded(stores, record)

@@ -131,8 +131,44 @@ describe('the app', () => {
     ])
     expect(await errors('preview', { command: 'pause', sure: true })).toEqual([
       422,
-      { path: 'sure', message: expect.stringMatching(/^is not known here; there are changes, command, weight/) },
+      { path: 'sure', message: expect.stringMatching(/^is not known here; there are changes, command/) },
     ])
+  })
+
+  it('previews what the change then does, or refuses it for the same reason', async () => {
+    const { call } = await setup()
+    await call('POST', '/rollouts', rollout)
+    const preview = (body: object) => call('POST', '/rollouts/a/preview', body)
+    const at = '2026-11-21T00:00:00Z'
+    expect(await preview({ command: 'start', at })).toMatchObject({
+      status: 200,
+      body: { after: { phase: 'scheduled' } },
+    })
+    expect(await preview({ command: 'start', at: 1 })).toMatchObject({ status: 422, body: { code: 'in-the-past' } })
+    await call('POST', '/rollouts/a/start')
+    expect(await preview({ changes: { key: 'b' } })).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: 'changes.key', message: 'must stay "a"' }] },
+    })
+    expect(await preview({ changes: { prerequisites: [{ rollout: 'none' }] } })).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: 'changes.prerequisites[0].rollout' }] },
+    })
+    const winner = { command: 'complete', winner: 'nobody' }
+    expect(await preview(winner)).toMatchObject({ status: 422, body: { errors: [{ path: 'winner' }] } })
+    expect(await preview({ changes: {} })).toMatchObject({ body: { summary: 'nothing would change', moves: [] } })
+  })
+
+  it('keeps no answer to a question: the key is still there for the change', async () => {
+    const { call, storage } = await setup()
+    await call('POST', '/rollouts', rollout)
+    const once = { 'idempotency-key': 'k' }
+    const asked = () => call('POST', '/rollouts/a/preview', { command: 'start' }, once)
+    expect(await asked()).toMatchObject({ status: 200, body: { before: { phase: 'draft' } } })
+    const audited = (await storage.audit.list({ limit: 100 })).length
+    expect((await call('POST', '/rollouts/a/start', {}, once)).status).toBe(200)
+    expect((await storage.audit.list({ limit: 100 })).length).toBe(audited + 1)
+    expect(await asked()).toMatchObject({ status: 200, body: { before: { phase: 'running' } } })
   })
 
   it('tells every fault of a rollout at once, each with its path', async () => {

@@ -49,6 +49,8 @@ function schemaOf({ request }: RequestSchemas, target: string): z.ZodType | unde
 export interface Guards {
   /** Reads, within an environment. */
   read(role: Role): MiddlewareHandler<AppEnv>[]
+  /** Questions that are too long for a query, within an environment: nothing is changed, and no answer kept for repetition. */
+  ask(role: Role, body?: BodyRules): MiddlewareHandler<AppEnv>[]
   /** Changes, within an environment. */
   write(role: Role, body?: BodyRules): MiddlewareHandler<AppEnv>[]
   /** The same of what belongs to no environment. */
@@ -62,6 +64,7 @@ export function createGuards(deps: AppDeps): Guards {
   const who = (role: Role): MiddlewareHandler<AppEnv> => requireRole(deps.authenticate, role)
   return {
     read: (role) => [who(role), environment],
+    ask: (role, body) => [who(role), environment, readBody(body)],
     write: (role, body) => [who(role), environment, readBody(body), once],
     readAnywhere: (role) => [who(role)],
     writeAnywhere: (role, body) => [who(role), readBody(body), once],
@@ -100,7 +103,9 @@ const noMoment = 'must be a time: epoch milliseconds, or ISO 8601 with its offse
 
 /** A time in a body; epoch milliseconds after parsing. */
 export const moment = z
-  .union([z.number().int().min(0).max(latestMs), z.iso.datetime({ offset: true, error: noMoment })], { error: noMoment })
+  .union([z.number().int().min(0).max(latestMs), z.iso.datetime({ offset: true, error: noMoment })], {
+    error: noMoment,
+  })
   .transform((value) => (typeof value === 'number' ? value : Date.parse(value)))
   .meta({ description: 'Epoch milliseconds or an ISO 8601 time', example: '2026-11-20T22:33:00Z' })
 

@@ -73,7 +73,7 @@ export function decideRoutes(deps: AppDeps, guards: Guards) {
     method: 'post',
     path: '/rollouts/{key}/decide',
     summary: 'What a user would get, and why; exposes nobody',
-    middleware: guards.write('viewer', { required: true }),
+    middleware: guards.ask('viewer', { required: true }),
     request: {
       params: keyParam,
       query: query({}),

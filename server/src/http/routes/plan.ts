@@ -20,7 +20,7 @@ export function planRoutes(deps: AppDeps, guards: Guards) {
     method: 'post',
     path: '/plan',
     summary: 'What a rollout can show at a traffic: margins, time to advance, time to find harm',
-    middleware: guards.write('viewer', { yaml: true, required: true }),
+    middleware: guards.ask('viewer', { yaml: true, required: true }),
     request: {
       query: query({}),
       body: {
