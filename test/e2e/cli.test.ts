@@ -433,6 +433,12 @@ describe('pipit decide', () => {
       code: 2,
       err: expect.stringMatching(/such as "X-Canary: true"/),
     })
+    // Names that every plain object has.
+    expect(await pipit(['decide', 'asked', '--user', 'ada', '--header', 'constructor: x'])).toMatchObject({ code: 0 })
+    expect(await pipit(['decide', 'asked', '--user', 'ada', '--cookie', 'a=1', '--cookie', 'a=2'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--cookie names a twice'),
+    })
     expect(await pipit(['decide', 'nowhere', '--user', 'ada'])).toMatchObject({
       code: 1,
       err: expect.stringMatching(/no rollout "nowhere"/),
@@ -483,6 +489,9 @@ describe('--preview', () => {
   it('tells who would change sides and changes nothing', async () => {
     const path = rolloutFile('previewed')
     await pipit(['apply', '-f', path])
+    expect((await pipit(['start', 'previewed', '--at', '2100-01-01T00:00:00Z', '--preview'])).out).toMatch(
+      /from draft, 0 % to scheduled, 0 %/,
+    )
     await pipit(['start', 'previewed'])
     expect((await pipit(['set-weight', 'previewed', '60', '--preview'])).out.split('\n')).toEqual([
       'previewed would go from running, stage half, 50 % to running, stage half, 60 %',
@@ -493,5 +502,8 @@ describe('--preview', () => {
     expect((await pipit(['pause', 'previewed', '--preview'])).out).toMatch(/nobody would change sides/)
     expect((await pipit(['status', 'previewed'])).out).toMatch(/running/)
     expect((await pipit(['restart', 'previewed', '--people', 'fresh', '--preview'])).err).toMatch(/running|restart/)
+    // Nobody changes sides by a dismissal, so there is nothing to preview.
+    const dismiss = ['dismiss', 'previewed', '--metric', 'error_rate', '--for', '1h', '--preview']
+    expect(await pipit(dismiss)).toMatchObject({ code: 2, err: expect.stringContaining("unknown option '--preview'") })
   })
 })

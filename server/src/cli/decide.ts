@@ -44,9 +44,9 @@ export function addDecideOptions(command: Command): Command {
     .option('--json', 'the whole answer as JSON')
 }
 
-/** `name: value` or `name=value` texts as an object; a name that comes twice has both values. */
+/** `name: value` or `name=value` texts as an object; a header that comes twice has both values. */
 function pairs(texts: readonly string[], separator: ':' | '=', option: string): { [name: string]: string | string[] } {
-  const found: { [name: string]: string | string[] } = {}
+  const found = new Map<string, string | string[]>()
   for (const text of texts) {
     const at = text.indexOf(separator)
     if (at <= 0) {
@@ -55,10 +55,12 @@ function pairs(texts: readonly string[], separator: ':' | '=', option: string): 
     }
     const name = text.slice(0, at).trim()
     const value = text.slice(at + 1).trim()
-    const before = found[name]
-    found[name] = before === undefined ? value : [before, value].flat()
+    const before = found.get(name)
+    if (before !== undefined && separator === '=')
+      throw new CommandError(`${option} names ${name} twice; a cookie has one value`, exitCodes.usage)
+    found.set(name, before === undefined ? value : [before, value].flat())
   }
-  return found
+  return Object.fromEntries(found)
 }
 
 function userOf(text: string): unknown {

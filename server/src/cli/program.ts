@@ -112,10 +112,10 @@ function addRemoteCommands(program: Command, parts: CliParts): void {
       .addOption(new Option('--url <url>', 'the server; PIPIT_URL, http://127.0.0.1:4400'))
       .addOption(new Option('--token <token>', 'an admin token (adm_…); better by PIPIT_TOKEN'))
       .addOption(new Option('--environment <name>', 'production when absent'))
+  const reasoned = (name: string, what: string): Command =>
+    remote(name, what).option('--reason <text>', 'why; for history and audit')
   const command = (name: string, what: string): Command =>
-    remote(name, what)
-      .option('--reason <text>', 'why; for history and audit')
-      .option('--preview', 'say what it would do and who would change sides, and change nothing')
+    reasoned(name, what).option('--preview', 'say what it would do and who would change sides, and change nothing')
   const api = (options: Remote): ApiClient => clientOf(parts, options)
 
   async function send(key: string, name: string, options: Why, body: object = {}): Promise<void> {
@@ -224,7 +224,7 @@ function addRemoteCommands(program: Command, parts: CliParts): void {
       async (key: string, options: Why & { people: string }) =>
         await send(key, 'restart', options, { people: options.people }),
     )
-  command('dismiss <key>', 'ignore a guard or a check for a while; needs --reason')
+  reasoned('dismiss <key>', 'ignore a guard or a check for a while; needs --reason')
     .requiredOption('--metric <name>', 'the metric of the guard, or the name of the check')
     .requiredOption('--for <duration>', 'how long: 30m, 2h')
     .action(
