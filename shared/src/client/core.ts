@@ -50,7 +50,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     clock,
     events,
     ruleset: () => rulesets.compiled,
-    settled: (id) => identity?.settled(id) ?? id,
+    unitOfId: identity?.unitOf,
     invalid(message) {
       reporter.countInvalid()
       trouble.tell('invalid-event', message)

@@ -8,6 +8,7 @@ import {
   decide,
   decideAll,
   decisionOf,
+  idOf,
   newResolution,
   resolve,
   type User,
@@ -54,9 +55,7 @@ export function createDecider(parts: DeciderParts): Pick<Client, 'variant' | 'va
       if (source.breaker !== false && breakers.isOpen(key, source.epoch)) return 'breaker'
       return source.deadmanMs !== undefined && parts.silentMs() >= source.deadmanMs ? 'deadman' : undefined
     },
-    identify:
-      identity &&
-      ((rollout, id, anonymousId) => identity.unitOf(id, anonymousId, (known) => exposures.has(rollout, known))),
+    identify: identity && ((_rollout, id, anonymousId) => identity.unitOf(id, anonymousId)),
     ...unshared,
   }
   const environmentOf = (compiled: CompiledRuleset): DecideEnvironment =>
@@ -73,6 +72,7 @@ export function createDecider(parts: DeciderParts): Pick<Client, 'variant' | 'va
     const { unit } = decision
     if (identity === undefined || unit === undefined) return
     if (typeof user === 'object' && anonymousOf(user) === unit) identity.metAnonymous(unit)
+    else if ((typeof user === 'object' ? idOf(user) : user) === unit) identity.metId(unit)
   }
 
   // Reading a user may run code of the application that decides as well, and so writes `out`: nothing is read from it after that.

@@ -18,8 +18,6 @@ export interface ExposureLog {
   isNew(rollout: CompiledRollout, out: Resolution): boolean
   /** Tells of a new one. */
   add(decision: Decision, unitSalt: string, unitSample: number | undefined): void
-  /** Whether the unit was exposed to this rollout in its present epoch, as far as is remembered. */
-  has(rollout: CompiledRollout, unit: string): boolean
   /** Takes out at most `limit` units. */
   take(limit: number): ExposureCell[]
   readonly pending: number
@@ -64,10 +62,6 @@ export function createExposureLog(maxRemembered: number): ExposureLog {
       }
       entry.units.push(unit)
       pending++
-    },
-    has(rollout, unit) {
-      unitPrint(rollout.salt, unit)
-      return seen.has(print[0] as number, (print[1] as number) ^ rollout.stamp)
     },
     take(limit) {
       const cells: ExposureCell[] = []

@@ -1,3 +1,6 @@
+import { prepareSalt, print, unitPrint } from '../hash/index.ts'
+import { createSeenUnits } from './seen-units.ts'
+
 /**
  * Keeps people where they were when they sign in: an id that is first seen together with an anonymous id that was decided for before goes on
  * under that anonymous id. Known to this process alone, and bounded.
@@ -7,18 +10,25 @@ export interface Identity {
   readonly active: boolean
   /** Somebody was exposed who had only this anonymous id. */
   metAnonymous(anonymousId: string): void
-  /** The unit of an id. `known` tells whether decisions were made for the id by itself before. */
-  unitOf(id: string, anonymousId: string | undefined, known: (id: string) => boolean): string
-  /** The unit of an id as far as it was settled. */
-  settled(id: string): string
+  /** Somebody was exposed by this id itself: it keeps its side in every rollout. */
+  metId(id: string): void
+  unitOf(id: string, anonymousId: string | undefined): string
 }
 
 export function createIdentity(limit: number): Identity {
   // A plain field and no getter: it is read at each decision.
   const state = { active: false }
   const anonymous = new Set<string>()
+  /** Ids that people were exposed by, which are many more than those who sign in: as prints. */
+  const ids = createSeenUnits(limit)
+  const salt = prepareSalt('')
   /** By id, the anonymous id it goes on under, or itself. */
   const units = new Map<string, string>()
+
+  function isMet(id: string): boolean {
+    unitPrint(salt, id)
+    return ids.has(print[0] as number, print[1] as number)
+  }
 
   /** Makes room by forgetting who came first. */
   function bound(collection: { readonly size: number; keys(): Iterator<string>; delete(key: string): boolean }): void {
@@ -34,17 +44,19 @@ export function createIdentity(limit: number): Identity {
       bound(anonymous)
       anonymous.add(anonymousId)
     },
-    unitOf(id: string, anonymousId: string | undefined, known: (id: string) => boolean) {
+    metId(id: string) {
+      if (!isMet(id)) ids.add(print[0] as number, print[1] as number)
+    },
+    unitOf(id: string, anonymousId: string | undefined) {
       if (units.size > 0) {
         const unit = units.get(id)
         if (unit !== undefined) return unit
       }
       if (anonymousId === undefined || !anonymous.has(anonymousId)) return id
-      const unit = known(id) ? id : anonymousId
+      const unit = isMet(id) ? id : anonymousId
       bound(units)
       units.set(id, unit)
       return unit
     },
-    settled: (id: string) => units.get(id) ?? id,
   })
 }

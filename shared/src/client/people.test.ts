@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { User } from '../decide/index.ts'
 import { unitHash } from '../hash/index.ts'
+import type { PatchMessage } from '../protocol/index.ts'
 import type { Ruleset, RulesetRollout } from '../rules/index.ts'
 import { createFakeClock, createFakeServer, seededRandom } from '../testing/index.ts'
 import type { ClientOptions } from './api.ts'
@@ -36,7 +37,13 @@ async function setup(ruleset: Ruleset, options: Partial<ClientOptions> = {}, wai
     await clock.advance(30_000)
     return server.accepted
   }
-  return { sdk, reports, warnings }
+  let version = 1
+  const patch = async (changes: Omit<PatchMessage, 'type' | 'from' | 'version'>) => {
+    server.broadcast({ type: 'patch', from: version, version: ++version, ...changes })
+    await clock.advance(10)
+    expect(sdk.status().version).toBe(version)
+  }
+  return { sdk, reports, warnings, patch }
 }
 
 describe('signing in', () => {
@@ -63,6 +70,26 @@ describe('signing in', () => {
     for (const { anonymousId } of users) sdk.variant({ anonymousId })
     expect(users.map((user) => sdk.variant(user))).toEqual(before)
     expect(users.map((user) => sdk.decide(user).unit)).toEqual(users.map(({ id }) => id))
+  })
+
+  it('leaves it alone in all rollouts, and after the next ramp', async () => {
+    const other = { ...rollout, salt: 'fedcba9876543210' }
+    const { sdk, patch } = await setup(rulesetOf({ checkout: rollout, other }), { followSignIns: true })
+    const before = users.map(({ id }) => sdk.variant(id, 'checkout'))
+    await patch({ rollouts: { checkout: { epoch: 2, weight: 60 } } })
+    for (const { anonymousId } of users) sdk.variant({ anonymousId }, 'other')
+    expect(users.map((user) => sdk.decide(user, 'other').unit)).toEqual(users.map(({ id }) => id))
+    await patch({ rollouts: { checkout: { epoch: 3, weight: 50 } } })
+    expect(users.map((user) => sdk.variant(user, 'checkout'))).toEqual(before)
+  })
+
+  it('counts what is done before the next decision for who was exposed', async () => {
+    const { sdk, reports } = await setup(rulesetOf({ checkout: rollout }), { followSignIns: true })
+    sdk.variant({ anonymousId: 'cookie' })
+    sdk.track({ id: 'ada', anonymousId: 'cookie' }, 'purchase')
+    const events = (await reports()).flatMap((report) => report.events ?? [])
+    expect(events).toMatchObject([{ unit: unitHash(salt, 'cookie') }])
+    expect(sdk.decide('ada').unit).toBe('cookie')
   })
 
   it('knows nothing of an anonymous id that nobody was decided by', async () => {

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock/index.ts'
-import { asUnit, type CompiledRuleset, type User, unitOf } from '../decide/index.ts'
+import { asUnit, type CompiledRuleset, type DecideEnvironment, type User, unitOf } from '../decide/index.ts'
 import { unitHash } from '../hash/index.ts'
 import { compilePath } from '../rules/index.ts'
 import type { TrackOptions } from './api.ts'
@@ -12,8 +12,8 @@ export interface TrackerParts {
   readonly clock: Clock
   readonly events: EventQueue
   readonly ruleset: () => CompiledRuleset | undefined
-  /** The unit that a user's id goes on under. */
-  readonly settled: (id: string) => string
+  /** The unit that a user's id goes on under, where signing in is followed. */
+  readonly unitOfId: ((id: string, anonymousId: string | undefined) => string) | undefined
   readonly invalid: (message: string) => void
 }
 
@@ -32,9 +32,11 @@ interface Tracked {
   readonly at: number
 }
 
-export function createTracker({ clock, events, ruleset, settled, invalid }: TrackerParts): Tracker {
+export function createTracker({ clock, events, ruleset, unitOfId, invalid }: TrackerParts): Tracker {
   const early: Tracked[] = []
-  const environment = { identify: (_rollout: unknown, id: string) => settled(id) }
+  const environment: DecideEnvironment = {
+    identify: unitOfId && ((_rollout, id, anonymousId) => unitOfId(id, anonymousId)),
+  }
 
   /** The units of a user by what they are: an event counts for what each rollout that counts it assigns. */
   function unitsOf(compiled: CompiledRuleset, { user, event, options }: Tracked): ReadonlyMap<string, string> {

@@ -31,6 +31,7 @@ function unitAt(user: Exclude<User, string>, read: (attributes: Attributes) => u
 const readId = ({ id }: Attributes): unknown => id
 const readAnonymousId = ({ anonymousId }: Attributes): unknown => anonymousId
 
+export const idOf = (user: Exclude<User, string>): string | undefined => unitAt(user, readId)
 export const anonymousOf = (user: Exclude<User, string>): string | undefined => unitAt(user, readAnonymousId)
 
 /**
@@ -65,21 +66,21 @@ function unitOfObject(
 ): string | undefined {
   const anonymous = anonymousOf(user)
   const { units } = rollout
-  if (units === undefined) return idOf(rollout, user, anonymous, environment) ?? anonymous
+  if (units === undefined) return identified(rollout, user, anonymous, environment) ?? anonymous
   for (const read of units) {
-    const unit = read === undefined ? idOf(rollout, user, anonymous, environment) : unitAt(user, read)
+    const unit = read === undefined ? identified(rollout, user, anonymous, environment) : unitAt(user, read)
     if (unit !== undefined) return unit
   }
   return anonymous
 }
 
-function idOf(
+function identified(
   rollout: CompiledRollout,
   user: Exclude<User, string>,
   anonymous: string | undefined,
   environment: DecideEnvironment,
 ): string | undefined {
-  const id = unitAt(user, readId)
+  const id = idOf(user)
   return id === undefined || environment.identify === undefined ? id : environment.identify(rollout, id, anonymous)
 }
 
@@ -94,5 +95,5 @@ export function personOf(
   if (typeof user === 'string') return user === '' ? unit : (environment.identify?.(rollout, user, undefined) ?? user)
   if (typeof user !== 'object' || user === null) return unit
   const anonymous = anonymousOf(user)
-  return idOf(rollout, user, anonymous, environment) ?? anonymous ?? unit
+  return identified(rollout, user, anonymous, environment) ?? anonymous ?? unit
 }
