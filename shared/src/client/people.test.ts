@@ -46,6 +46,17 @@ async function setup(ruleset: Ruleset, options: Partial<ClientOptions> = {}, wai
   return { sdk, reports, warnings, patch }
 }
 
+const thrower = (names: readonly string[], fields: object): User =>
+  names.reduce<object>(
+    (user, name) =>
+      Object.defineProperty(user, name, {
+        get() {
+          throw new Error(`no ${name}`)
+        },
+      }),
+    { ...fields },
+  ) as User
+
 describe('signing in', () => {
   const users = Array.from({ length: 300 }, (_, i) => ({ id: `user-${i}`, anonymousId: `cookie-${i}` }))
 
@@ -139,6 +150,28 @@ describe('events', () => {
     ])
   })
 
+  it('have the same id in every process, in whatever order its rollouts came', async () => {
+    const either = { ...account, unit: ['account', 'id'] }
+    const told = async (rollouts: Ruleset['rollouts']) => {
+      const { sdk, reports } = await setup(rulesetOf(rollouts))
+      sdk.track({ id: 'ada' }, 'purchase', { id: 'order-1' })
+      sdk.track({ account: 'acme' }, 'purchase', { id: 'order-2' })
+      return (await reports()).flatMap((report) => report.events?.map(({ unit, id }) => [unit, id]) ?? [])
+    }
+    const first = await told({ checkout: rollout, billing: account, either })
+    expect(first).toHaveLength(2)
+    expect(await told({ either, billing: account, checkout: rollout })).toEqual(first)
+  })
+
+  it('count for the rest of a user of whom something throws when it is read', async () => {
+    const { sdk, reports } = await setup(rulesetOf({ checkout: rollout, billing: account }))
+    const user = thrower(['anonymousId', 'account'], { id: 'ada' })
+    sdk.track(user, 'purchase')
+    sdk.track(user, 'purchase', { unit: 'id' })
+    const units = (await reports()).flatMap((report) => report.events?.map(({ unit }) => unit) ?? [])
+    expect(units).toEqual([unitHash(salt, 'ada'), unitHash(salt, 'ada')])
+  })
+
   it('from before the first ruleset wait for it', async () => {
     const late = await setup(rulesetOf({ checkout: rollout, billing: account }), {}, 0)
     expect(late.sdk.status().version).toBe(0)
@@ -220,17 +253,6 @@ describe('a getter of a user that decides as well', () => {
 })
 
 describe('a user of whom something throws when it is read', () => {
-  const thrower = (names: readonly string[], fields: object): User =>
-    names.reduce<object>(
-      (user, name) =>
-        Object.defineProperty(user, name, {
-          get() {
-            throw new Error(`no ${name}`)
-          },
-        }),
-      { ...fields },
-    ) as User
-
   it.each([false, true])('has the rest, the first time and every time (followSignIns: %s)', async (followSignIns) => {
     const everybody = { ...rollout, weight: 100 }
     const rollouts = { checkout: everybody, account: { ...everybody, unit: ['account', 'id'] } }

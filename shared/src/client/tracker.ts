@@ -1,5 +1,12 @@
 import type { Clock } from '../clock/index.ts'
-import { asUnit, type CompiledRuleset, type DecideEnvironment, type User, unitOf } from '../decide/index.ts'
+import {
+  anonymousOf,
+  type CompiledRuleset,
+  type DecideEnvironment,
+  type User,
+  unitAt,
+  unitOf,
+} from '../decide/index.ts'
 import { unitHash } from '../hash/index.ts'
 import { compilePath } from '../rules/index.ts'
 import type { TrackOptions } from './api.ts'
@@ -38,26 +45,31 @@ export function createTracker({ clock, events, ruleset, unitOfId, invalid }: Tra
     identify: unitOfId && ((_rollout, id, anonymousId) => unitOfId(id, anonymousId)),
   }
 
-  /** The units of a user by what they are: an event counts for what each rollout that counts it assigns. */
+  /**
+   * The units of a user and what each is: an event counts for what each rollout that counts it assigns. Of a unit that is several things to
+   * several rollouts the first by name, whatever the order of the rollouts.
+   */
   function unitsOf(compiled: CompiledRuleset, { user, event, options }: Tracked): ReadonlyMap<string, string> {
     const units = new Map<string, string>()
     for (const rollout of compiled.rollouts.values()) {
       if (rollout.source.events?.includes(event) !== true) continue
       const unit = options.unit === undefined ? unitOf(rollout, user, environment) : named(user, options.unit)
       const what = options.unit === undefined && rollout.units !== undefined ? String(rollout.source.unit) : ''
-      if (unit !== undefined && ![...units.values()].includes(unit)) units.set(what, unit)
+      if (unit === undefined) continue
+      const known = units.get(unit)
+      if (known === undefined || what < known) units.set(unit, what)
     }
     return units
   }
 
   function named(user: User, attribute: string): string | undefined {
     if (typeof user !== 'object') return undefined
-    return asUnit(compilePath(attribute)(user)) ?? asUnit(user.anonymousId)
+    return unitAt(user, compilePath(attribute)) ?? anonymousOf(user)
   }
 
   function send(compiled: CompiledRuleset, tracked: Tracked): void {
     const { value, id } = tracked.options
-    for (const [what, unit] of unitsOf(compiled, tracked)) {
+    for (const [unit, what] of unitsOf(compiled, tracked)) {
       events.add({
         event: tracked.event,
         at: tracked.at,
@@ -99,9 +111,8 @@ const isValue = (value: unknown): boolean =>
   value === undefined || (typeof value === 'number' && Math.abs(value) <= 1e15)
 
 /** Whether there is anything to tell the user by; which of it counts, the rollouts say. */
-function isUser(user: unknown, attribute: string | undefined): boolean {
+function isUser(user: User | undefined, attribute: string | undefined): boolean {
   if (typeof user !== 'object' || user === null) return false
-  if (asUnit(Reflect.get(user, 'anonymousId')) !== undefined) return true
-  if (attribute === undefined) return Object.keys(user).length > 0
-  return asUnit(compilePath(attribute)(user as { readonly [name: string]: unknown })) !== undefined
+  if (anonymousOf(user) !== undefined) return true
+  return attribute === undefined ? Object.keys(user).length > 0 : unitAt(user, compilePath(attribute)) !== undefined
 }

@@ -14,13 +14,13 @@ export function compileUnit(unit: string | readonly string[] | undefined): reado
 }
 
 /** A value as a unit: a text that is not empty, or a number as its text. */
-export function asUnit(value: unknown): string | undefined {
+function asUnit(value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value
   return (typeof value === 'number' && Number.isFinite(value)) || typeof value === 'bigint' ? String(value) : undefined
 }
 
 /** An attribute as a unit; one that throws when it is read is none. */
-function unitAt(user: Exclude<User, string>, read: (attributes: Attributes) => unknown): string | undefined {
+export function unitAt(user: Exclude<User, string>, read: (attributes: Attributes) => unknown): string | undefined {
   try {
     return asUnit(read(user))
   } catch {
