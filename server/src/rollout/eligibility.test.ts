@@ -92,6 +92,24 @@ describe('who may take part', () => {
     expect(faults({ prerequisites: [{ rollout: 'a' }, { rollout: 'b' }] }, diamond)).toEqual([])
   })
 
+  it('looks at each prerequisite no oftener than at each place of a chain, however many ways lead there', () => {
+    const level = (n: number) => Array.from({ length: 10 }, (_, i) => ({ rollout: `l${n}n${i}` }))
+    const others = Array.from({ length: 70 }, (_, i) => {
+      const n = Math.floor(i / 10)
+      return { key: `l${n}n${i % 10}`, prerequisites: n === 0 ? [] : level(n - 1) }
+    })
+    expect(faults({ prerequisites: level(6) }, others)).toEqual([
+      expect.stringMatching(
+        /^prerequisites make each decision about this take 11111110 about others; at most 100 are taken/,
+      ),
+    ])
+    expect(faults({ prerequisites: level(0) }, others.slice(0, 10))).toEqual([])
+    expect(faults({ prerequisites: level(0).slice(0, 9) }, others.slice(0, 10))).toEqual([])
+    const below = [{ key: 'below', prerequisites: [{ rollout: 'low' }] }, { key: 'low' }]
+    const longer = others.map((other, i) => (i < 10 ? { ...other, prerequisites: [{ rollout: 'below' }] } : other))
+    expect(faults({ prerequisites: level(6) }, [...longer, ...below]).join()).toMatch(/more than 8 rollouts/)
+  })
+
   it('keeps what others ask of this rollout', () => {
     const dependent = { key: 'next', prerequisites: [{ rollout: 'this', variant: 'b' }] }
     expect(faults({}, [dependent])).toEqual(['variants must keep "b": it is a prerequisite of rollout next'])

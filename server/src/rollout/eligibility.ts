@@ -9,6 +9,8 @@ export type Neighbour = Pick<RolloutDefinition, 'key' | 'variants' | 'unit' | 'a
 
 /** Prerequisites that may be followed one through the other; SDKs follow no further. */
 const chainLimit = 8
+/** Decisions about prerequisites, and theirs, that one decision may take: SDKs make them anew along each way. */
+const decisionLimit = 100
 
 /** Faults of who may take part that the rollout shows by itself. */
 export function checkEligibility(
@@ -95,7 +97,10 @@ function checkPrerequisites({ prerequisites = [] }: Neighbour, others: readonly 
 function checkChain(definition: Neighbour, others: readonly Neighbour[]): Issue[] {
   const all = new Map([...others, definition].map((neighbour) => [neighbour.key, neighbour]))
   const path = 'prerequisites'
+  /** Rollouts without a fault behind them, with the longest trail that led there: many ways lead to the same ones. */
+  const fine = new Map<string, number>()
   function walk(key: string, trail: readonly string[]): Issue | undefined {
+    if (trail.length <= (fine.get(key) ?? -1)) return undefined
     const chain = [...trail, key].join(' → ')
     if (trail.includes(key)) return { path, message: `go round in a circle: ${chain}` }
     if (trail.length > chainLimit) return { path, message: `go through more than ${chainLimit} rollouts: ${chain}` }
@@ -103,12 +108,27 @@ function checkChain(definition: Neighbour, others: readonly Neighbour[]): Issue[
       const fault = walk(rollout, [...trail, key])
       if (fault !== undefined) return fault
     }
+    fine.set(key, trail.length)
     return undefined
   }
   // A circle that is new goes through this rollout; a chain that is too long may begin before it.
   for (const key of [definition.key, ...others.map((other) => other.key)]) {
     const fault = walk(key, [])
     if (fault !== undefined) return [fault]
+  }
+  const costs = new Map<string, number>()
+  function costOf(key: string): number {
+    const known = costs.get(key)
+    if (known !== undefined) return known
+    const cost = (all.get(key)?.prerequisites ?? []).reduce((sum, { rollout }) => sum + 1 + costOf(rollout), 0)
+    costs.set(key, cost)
+    return cost
+  }
+  for (const key of [definition.key, ...all.keys()]) {
+    const cost = costOf(key)
+    if (cost <= decisionLimit) continue
+    const message = `make each decision about ${key} take ${cost} about others; at most ${decisionLimit} are taken: leave out those that another prerequisite asks for already`
+    return [{ path, message }]
   }
   return []
 }
