@@ -3,10 +3,12 @@ import { pathText } from '../wording.ts'
 import {
   holdsSchemas,
   isObject,
+  isSchemaKeyword,
   type JsonSchema,
   keywordFault,
   patternFault,
   schemaFault,
+  schemaNamed,
   schemasIn,
 } from './keywords.ts'
 
@@ -106,12 +108,8 @@ export function target(root: JsonSchema, reference: string): unknown {
   while (names.length > 0) {
     if (!isObject(schema)) return undefined
     const keyword = names.shift() ?? ''
-    const found = schemasIn(keyword, schema[keyword]).find(({ path }) =>
-      path.every((part, i) => String(part) === names[i]),
-    )
-    if (found === undefined) return undefined
-    names.splice(0, found.path.length)
-    schema = found.schema
+    const value = schema[keyword]
+    schema = isSchemaKeyword(keyword) ? value : schemaNamed(keyword, value, names.shift())
   }
   return schema
 }

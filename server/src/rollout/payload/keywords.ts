@@ -167,6 +167,17 @@ export const schemaFault: Check = (value) =>
 export const holdsSchemas = (keyword: string): boolean =>
   schemaKeywords.has(keyword) || schemaListKeywords.has(keyword) || schemaMapKeywords.has(keyword)
 
+/** Whether the value of a keyword is one schema. */
+export const isSchemaKeyword = (keyword: string): boolean => schemaKeywords.has(keyword)
+
+/** The schema of this name, or at this place, in the value of a keyword that holds several; undefined where there is none. */
+export function schemaNamed(keyword: string, value: unknown, name: string | undefined): unknown {
+  if (name === undefined) return undefined
+  if (schemaListKeywords.has(keyword) && Array.isArray(value))
+    return /^(?:0|[1-9]\d{0,9})$/.test(name) ? value[Number(name)] : undefined
+  return schemaMapKeywords.has(keyword) && isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
+}
+
 /** The schemas directly inside the value of a keyword, each with the rest of its path; none where the value is of the wrong kind. */
 export function schemasIn(
   keyword: string,
