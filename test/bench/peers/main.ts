@@ -60,7 +60,7 @@ row([
   'call',
   'set up',
   'canary by split',
-  ...counts.map((count) => `${count} rollouts`),
+  ...counts.map((count) => (count === 1 ? '1 rollout' : `${count} rollouts`)),
   '×',
   'bar',
   '',
