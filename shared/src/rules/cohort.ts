@@ -16,13 +16,28 @@ export interface Cohort {
   readonly uses: ReadonlyMap<string, Cohort | undefined>
 }
 
+/** The id that was hashed last: a decision asks several cohorts about one. */
+let lastSalt: SaltedHash64 | undefined
+let lastId = ''
+/** The halves of its hash. A typed array, so that nothing is boxed. */
+const lastHash = new Int32Array(2)
+
+function isListed(members: MemberList, salt: SaltedHash64, id: string): boolean {
+  if (id !== lastId || salt !== lastSalt) {
+    lastHash[0] = hash64(salt, id)
+    lastHash[1] = hash64Low()
+    lastId = id
+    lastSalt = salt
+  }
+  return members.has(lastHash[0] as number, lastHash[1] as number)
+}
+
 /** Whether an id is listed in the cohort, or the user meets its condition. An id that is a number is its text. */
 export function isMember(cohort: Cohort, id: unknown, user: Attributes): boolean {
   const { members, when } = cohort
   if (members !== undefined && members.count > 0) {
     const text = typeof id === 'number' ? String(id) : id
-    // In this order: the hash leaves its lower half behind.
-    if (typeof text === 'string' && members.has(hash64(cohort.salt, text), hash64Low())) return true
+    if (typeof text === 'string' && isListed(members, cohort.salt, text)) return true
   }
   return when?.(user) === true
 }
