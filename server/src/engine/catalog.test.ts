@@ -181,6 +181,24 @@ describe('cohorts', () => {
     expect(await engine.changeMembers('production', 'nobody', { add: ['a'] }, by)).toMatchObject({ code: 'not-found' })
   })
 
+  it('leave everything else its turn while many members are moved', async () => {
+    const { engine } = await setup()
+    const many = (from: number) => Array.from({ length: 60_000 }, (_, i) => `user${from + i}`)
+    let turns = 0
+    const count = (): void => {
+      turns++
+      next = setImmediate(count)
+    }
+    let next = setImmediate(count)
+    must(await engine.createCohort('production', { key: 'beta', members: many(0) }, by))
+    expect(turns).toBeGreaterThanOrEqual(5)
+    turns = 0
+    const replaced = must(await engine.putCohort('production', { key: 'beta', members: many(30_000) }, by))
+    clearImmediate(next)
+    expect(turns).toBeGreaterThanOrEqual(5)
+    expect(replaced).toMatchObject({ definition: { members: { count: 60_000 } } })
+  })
+
   it('hold a million members and not one more', async () => {
     const { engine, storage } = await setup()
     const many = { count: 999_999, revision: 'r' }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { validateCohortGraph } from '@pipit/shared/rules'
 import { type CohortDefinition, type CohortInput, parseCohort } from '../rollout/index.ts'
@@ -69,8 +70,8 @@ export function createCohorts(parts: CommandParts & { readonly memberLists: Memb
   ): Promise<CohortRecord> {
     const before = await find(stores, environment, key)
     // In this order: what is both removed and added is in.
-    const remove = await stores.members.remove(environment, key, change.remove ?? [])
-    const add = await stores.members.add(environment, key, change.add ?? [])
+    const remove = await inParts(change.remove ?? [], (ids) => stores.members.remove(environment, key, ids))
+    const add = await inParts(change.add ?? [], (ids) => stores.members.add(environment, key, ids))
     return await write(stores, environment, before.definition, { before, moved: { add, remove }, by })
   }
 
@@ -155,18 +156,32 @@ async function replaceMembers(
   key: string,
   members: readonly string[],
 ): Promise<Moved> {
-  const wanted = new Set(members)
+  const lacking = new Set(members)
   const gone: string[] = []
   let after = ''
   for (;;) {
     const page = await stores.members.page(environment, key, { after, limit: pageSize })
-    for (const id of page) if (!wanted.has(id)) gone.push(id)
+    for (const id of page) if (!lacking.delete(id)) gone.push(id)
     const last = page.at(-1)
     if (last === undefined || page.length < pageSize) break
     after = last
+    await setImmediate()
   }
-  const remove = await stores.members.remove(environment, key, gone)
-  return { add: await stores.members.add(environment, key, members), remove }
+  const remove = await inParts(gone, (ids) => stores.members.remove(environment, key, ids))
+  return { add: await inParts([...lacking], (ids) => stores.members.add(environment, key, ids)), remove }
+}
+
+/** Many ids part by part: everything but other changes has its turn in between. */
+async function inParts(
+  ids: readonly string[],
+  move: (part: readonly string[]) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  const moved: string[] = []
+  for (let i = 0; i < ids.length; i += pageSize) {
+    if (i > 0) await setImmediate()
+    moved.push(...(await move(ids.slice(i, i + pageSize))))
+  }
+  return moved
 }
 
 /** A list of a million members has no place in the audit log; its length has, and the first few of those that a change moves. */
