@@ -2,7 +2,7 @@ import type { JsonValue } from '../base/index.ts'
 import { type Comparison, explainCondition, type Rule } from '../rules/index.ts'
 import type { CompiledRule } from './compile.ts'
 import { type Asked, membership } from './explain-asked.ts'
-import { compileMatch, readCookie, readHeader } from './match-rule.ts'
+import { compileMatch, readCookie, readHeader, userAgentText } from './match-rule.ts'
 
 /** What each matcher of a rule compared; all must hold. */
 export function explainMatchers(asked: Asked, { name }: CompiledRule): readonly Comparison[] {
@@ -70,7 +70,7 @@ function ofRequest(asked: Asked, rule: Rule): readonly Comparison[] {
     add('time', 'is', time, typeof now === 'number' ? new Date(now).toISOString() : 'not known here', { time })
   }
   if (userAgent !== undefined) {
-    const text = safely(() => readHeader(context?.headers, 'user-agent'))
+    const text = safely(() => userAgentText(context?.headers))
     const read = environment.userAgent
     const actual =
       read === undefined ? 'not read here' : typeof text === 'string' ? safely(() => read(text)) : undefined

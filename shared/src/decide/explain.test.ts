@@ -219,3 +219,31 @@ describe('whatever the ruleset and the user', () => {
     )
   })
 })
+
+describe('what is read while it is explained', () => {
+  const rules: readonly Rule[] = [
+    { name: 'phone', userAgent: { mobile: true }, time: { zone: 'UTC', to: '12:00' }, serve: 'canary' },
+  ]
+  const ruleset = compile({ checkout: rollout({ weight: 0, rules }) })
+  const mobile = {
+    ...{ browser: 'Safari', version: '17', os: 'iOS', osVersion: '17', engine: 'WebKit' },
+    ...{ mobile: true, tablet: false, bot: false },
+  }
+
+  it('is read once: the clock goes on meanwhile', () => {
+    let hour = 11
+    const environment = { now: () => Date.UTC(2026, 2, 1, hour++), userAgent: () => mobile }
+    const headers = { 'user-agent': 'Mozilla/5.0 (iPhone)' }
+    const { reason, trace } = explain(ruleset, 'checkout', 'ada', { headers }, environment)
+    expect(reason).toBe('rule')
+    expect(trace.at(-1)).toMatchObject({ step: 'rule', name: 'phone', decided: true })
+    expect(trace.at(-1)?.comparisons?.[0]).toMatchObject({ actual: '2026-03-01T11:00:00.000Z', holds: true })
+  })
+
+  it('is shown as it decides: the first of several user agents', () => {
+    const environment = { now: () => 0, userAgent: (text: string) => (text === 'phone' ? mobile : undefined) }
+    const headers = { 'user-agent': ['phone', 'other'] }
+    const { trace } = explain(ruleset, 'checkout', 'ada', { headers }, environment)
+    expect(trace.at(-1)?.comparisons?.[1]).toMatchObject({ path: 'user agent', actual: mobile, holds: true })
+  })
+})

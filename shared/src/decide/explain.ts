@@ -24,18 +24,18 @@ export function explain(
   environment: DecideEnvironment = nowhere,
 ): ExplainedDecision {
   const drawn: number[] = []
-  const random = environment.random
-  const recording: DecideEnvironment =
-    random === undefined
-      ? environment
-      : {
-          ...environment,
-          random() {
-            const value = random()
-            drawn.push(value)
-            return value
-          },
-        }
+  const { now, random } = environment
+  const recording: DecideEnvironment = {
+    ...environment,
+    now: now && once(now),
+    random:
+      random &&
+      (() => {
+        const value = random()
+        drawn.push(value)
+        return value
+      }),
+  }
   const decision = decide(ruleset, key, user, context, recording)
   const rollout = ruleset?.rollout(key)
   if (ruleset === undefined || rollout === undefined) {
@@ -43,9 +43,18 @@ export function explain(
     return { ...decision, trace: [{ step: 'phase', decided: true, text: `${text}: stable` }] }
   }
   const attributes = attributesOf(user, context ?? {})
-  const unit = unitOf(rollout, user, environment)
-  const asked: Asked = { ruleset, rollout, user, attributes, context, environment, unit, decision }
+  const unit = unitOf(rollout, user, recording)
+  const asked: Asked = { ruleset, rollout, user, attributes, context, environment: recording, unit, decision }
   return { ...decision, trace: traceOf(asked, drawn[0]) }
+}
+
+/** The clock goes on while a decision is explained: every step sees the time that decided. */
+function once(read: () => number): () => number {
+  let known: number | undefined
+  return () => {
+    known ??= read()
+    return known
+  }
 }
 
 /** All steps up to the one that decided. */

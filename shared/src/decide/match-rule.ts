@@ -88,6 +88,12 @@ function matchCohort(key: string, scope: ConditionScope): RuleMatch {
 /** Rules on what is not a user: there are no cohorts of it. */
 const noCohorts: ConditionScope = { cohort: () => undefined }
 
+/** The header's text; the first of several. */
+export function userAgentText(headers: HeadersLike | undefined): unknown {
+  const value = readHeader(headers, 'user-agent')
+  return Array.isArray(value) ? value[0] : value
+}
+
 /** Where user agents are not read, and without the header, nothing is known of the program and nothing matches. */
 function matchUserAgent(condition: Condition): RuleMatch | undefined {
   const test = compileCondition(condition, noCohorts)
@@ -96,8 +102,7 @@ function matchUserAgent(condition: Condition): RuleMatch | undefined {
     guarded((_attributes, _unit, context, environment) => {
       const read = environment?.userAgent
       if (read === undefined) return false
-      const value = readHeader(context?.headers, 'user-agent')
-      const text: unknown = Array.isArray(value) ? value[0] : value
+      const text = userAgentText(context?.headers)
       const agent = typeof text === 'string' ? read(text) : undefined
       return agent !== undefined && test(agent)
     })
