@@ -159,6 +159,24 @@ describe('the app', () => {
     expect(await preview({ changes: {} })).toMatchObject({ body: { summary: 'nothing would change', moves: [] } })
   })
 
+  it('asks for as many units as there can be once requests are dealt out, and no longer', async () => {
+    const { call } = await setup()
+    await call('POST', '/rollouts', { ...rollout, stages: [{ name: 'half', weight: 50 }, ...rollout.stages] })
+    const needed = async (assign: string | null) => {
+      const { body } = await call('PATCH', '/rollouts/a', { assign })
+      return (body as { definition: { stages: { minUnits: number }[] } }).definition.stages.map(
+        ({ minUnits }) => minUnits,
+      )
+    }
+    expect(await needed('request')).toEqual([0, 0])
+    expect(await needed(null)).toEqual([30, 30])
+    const stages = [{ name: 'full', weight: 100, minUnits: 5 }]
+    expect(await call('PATCH', '/rollouts/a', { assign: 'request', stages })).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: 'stages[0].minUnits', message: expect.stringMatching(/there is none; leave it out/) }] },
+    })
+  })
+
   it('keeps no answer to a question: the key is still there for the change', async () => {
     const { call, storage } = await setup()
     await call('POST', '/rollouts', rollout)

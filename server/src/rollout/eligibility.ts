@@ -49,6 +49,9 @@ function checkByRequest(
     issues.push({ path: 'unit', message: `has no use with assign: request; leave one out` })
   if (definition.layer !== undefined) issues.push({ path: 'layer', message: because })
   if (definition.unitSample < 1) issues.push({ path: 'unitSample', message: because })
+  definition.stages.forEach(({ minUnits }, i) => {
+    if (minUnits > 0) issues.push({ path: `stages[${i}].minUnits`, message: `${because}; leave it out, or make it 0` })
+  })
   const counted = comparedMetrics(definition, environmentMetrics ?? []).filter(({ kind }) => kind !== 'external')
   const perUnit = new Set(counted.map(({ key }) => key))
   for (const list of ['guards', 'gates'] as const) {

@@ -200,8 +200,19 @@ export function rolloutRoutes(deps: AppDeps, guards: Guards) {
     )
 }
 
-/** The file with the changes in it; a field that becomes null goes back to its default. */
-export function merged(file: object, changes: object): object {
-  const fields = Object.entries({ ...file, ...changes })
-  return Object.fromEntries(fields.filter(([, value]) => value !== null))
+interface ChangedFile {
+  readonly assign?: unknown
+  readonly stages?: unknown
 }
+
+/** The file with the changes in it; a field that becomes null goes back to its default. */
+export function merged(file: ChangedFile, changes: ChangedFile): object {
+  const whole = { ...file, ...changes }
+  // How many units a stage needs by default hangs on whether units are dealt out at all.
+  const isOther = (whole.assign === 'request') !== (file.assign === 'request')
+  const stages = isOther && changes.stages === undefined ? { stages: withoutMinUnits(file.stages) } : {}
+  return Object.fromEntries(Object.entries({ ...whole, ...stages }).filter(([, value]) => value !== null))
+}
+
+const withoutMinUnits = (stages: unknown): unknown =>
+  Array.isArray(stages) ? stages.map(({ minUnits: _ofOtherUnits, ...stage }: { minUnits?: unknown }) => stage) : stages
