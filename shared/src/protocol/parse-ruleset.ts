@@ -1,3 +1,4 @@
+import { bucketCount } from '../hash/index.ts'
 import { phases, type Ruleset, type RulesetRollout } from '../rules/index.ts'
 import { count, Fault, finite, type JsonRecord, list, named, optionalText, own, record, text } from './check.ts'
 import { wireLimits } from './messages.ts'
@@ -37,16 +38,11 @@ export function readRollout(value: unknown, path: string): RulesetRollout {
   count(source, 'epoch', path)
   finite(source, 'weight', path, 0, 100)
   optionalText(source, 'stage', path)
-  if (Array.isArray(own(source, 'unit'))) texts(source, 'unit', path, 16)
-  else optionalText(source, 'unit', path)
+  readUnit(source, path)
   readEligibility(source, path)
   optionalText(source, 'winner', path)
   readVariants(source, path)
-  list(source, 'deal', path, 10_000)?.forEach((item, i) => {
-    const [arm, to] = Array.isArray(item) ? item : []
-    if (typeof arm !== 'string' || !Number.isSafeInteger(to) || to < 0)
-      throw new Fault(`${path}.deal[${i}]`, 'must be the name of an arm and a bucket')
-  })
+  readDeal(source, path)
   list(source, 'rules', path, 10_000)?.forEach((rule, i) => {
     readRule(rule, `${path}.rules[${i}]`)
   })
@@ -55,6 +51,25 @@ export function readRollout(value: unknown, path: string): RulesetRollout {
   texts(source, 'slices', path, wireLimits.slices)
   readRest(source, path)
   return value as RulesetRollout
+}
+
+function readUnit(source: JsonRecord, path: string): void {
+  const paths = own(source, 'unit')
+  if (!Array.isArray(paths)) return void optionalText(source, 'unit', path)
+  if (paths.length === 0) throw new Fault(`${path}.unit`, 'must name at least one attribute')
+  texts(source, 'unit', path, 16)
+  const at = paths.indexOf('')
+  if (at >= 0) throw new Fault(`${path}.unit[${at}]`, 'must be the path of an attribute')
+}
+
+function readDeal(source: JsonRecord, path: string): void {
+  let before = 0
+  list(source, 'deal', path, 10_000)?.forEach((item, i) => {
+    const [arm, to] = Array.isArray(item) ? item : []
+    if (typeof arm !== 'string' || !Number.isSafeInteger(to) || to < before || to > bucketCount)
+      throw new Fault(`${path}.deal[${i}]`, `must be the name of an arm and a bucket from ${before} to ${bucketCount}`)
+    before = to
+  })
 }
 
 function readEligibility(source: JsonRecord, path: string): void {
@@ -68,19 +83,19 @@ function readEligibility(source: JsonRecord, path: string): void {
   if (own(source, 'layer') === undefined) return
   const layer = record(own(source, 'layer'), `${path}.layer`)
   text(layer, 'name', `${path}.layer`)
-  finite(layer, 'from', `${path}.layer`, 0, 100)
-  finite(layer, 'to', `${path}.layer`, 0, 100)
+  finite(layer, 'to', `${path}.layer`, finite(layer, 'from', `${path}.layer`, 0, 100), 100)
 }
 
 function readVariants(source: JsonRecord, path: string): void {
   const variants = list(source, 'variants', path, 100)
   if (variants === undefined || variants.length < 2)
     throw new Fault(`${path}.variants`, 'must list stable and at least one arm')
-  variants.forEach((item, i) => {
+  const names = variants.map((item, i) => {
     const variant = record(item, `${path}.variants[${i}]`)
-    text(variant, 'name', `${path}.variants[${i}]`)
     if (own(variant, 'share') !== undefined) finite(variant, 'share', `${path}.variants[${i}]`, 0, 1e9)
+    return text(variant, 'name', `${path}.variants[${i}]`)
   })
+  if (!names.includes('stable')) throw new Fault(`${path}.variants`, 'must list stable and at least one arm')
 }
 
 /** Fields of a later version are let through: deciding leaves out a rule that it does not understand, and counts it. */

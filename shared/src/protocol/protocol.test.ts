@@ -145,6 +145,32 @@ describe('messages of SDKs', () => {
   })
 })
 
+describe('a rollout in a ruleset', () => {
+  it.each<[object, string]>([
+    [{ unit: [] }, 'unit'],
+    [{ unit: ['account', ''] }, 'unit[1]'],
+    [{ variants: [{ name: 'red' }, { name: 'blue' }] }, 'variants'],
+    [{ layer: { name: 'page', from: 60, to: 40 } }, 'layer.to'],
+    [{ deal: [['canary', 200_000]] }, 'deal[0]'],
+    [
+      {
+        deal: [
+          ['canary', 60_000],
+          ['blue', 30_000],
+        ],
+      },
+      'deal[1]',
+    ],
+  ])('that would silently be another is refused: %j', (fields, path) => {
+    const whole = { ...ruleset(1, { r: { ...rollout, ...fields } as never }) }
+    const message = { type: 'ruleset', flushMs: 1000, heartbeatMs: 15_000, ruleset: whole }
+    expect(parseServerMessage(JSON.stringify(message))).toMatchObject({
+      ok: false,
+      error: { path: `ruleset.rollouts.r.${path}` },
+    })
+  })
+})
+
 describe('rules in a ruleset', () => {
   const parse = (rule: object) => {
     const rules = [{ name: 'x', serve: 'canary', ...rule }] as never
