@@ -35,7 +35,10 @@ const placeSchema = z.object({
   epoch: z.number().optional(),
 })
 
-const share = z.number().meta({ description: 'Percent of the units that are dealt out, not decided by rule or cohort' })
+const share = z.number().meta({
+  description:
+    'Percent of the units that are dealt out: of those who are decided by other rules or cohorts, or let in by other prerequisites or another layer, it tells nothing',
+})
 const units = z.number().meta({ description: 'How many that is of the units seen in the present stage' })
 
 const previewSchema = z
