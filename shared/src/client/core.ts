@@ -34,8 +34,8 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   )
   const outcomes = createOutcomeAggregator()
   const maxRemembered = options.maxRememberedUnits ?? 100_000
-  const exposures = createExposureLog(maxRemembered)
-  const identity = options.followSignIns === true ? createIdentity(maxRemembered) : undefined
+  const exposures = createExposureLog(maxRemembered, random)
+  const identity = options.followSignIns === true ? createIdentity(maxRemembered, random) : undefined
   const events = createEventQueue(options.maxPendingEvents ?? 10_000)
   const breakers = createBreakers((rollout) => {
     reporter.breakersChanged()

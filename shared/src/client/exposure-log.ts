@@ -1,3 +1,4 @@
+import type { Random } from '../clock/index.ts'
 import type { CompiledRollout, Decision, Resolution } from '../decide/index.ts'
 import { print, unitHash, unitPrint } from '../hash/index.ts'
 import type { ExposureCell } from '../protocol/index.ts'
@@ -24,8 +25,8 @@ export interface ExposureLog {
   takeDropped(): number
 }
 
-export function createExposureLog(maxRemembered: number): ExposureLog {
-  const seen = createSeenUnits(maxRemembered)
+export function createExposureLog(maxRemembered: number, random: Random): ExposureLog {
+  const seen = createSeenUnits(maxRemembered, random)
   const waiting = new Map<string, Pending>()
   let pending = 0
   let dropped = 0

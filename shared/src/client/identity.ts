@@ -1,3 +1,4 @@
+import type { Random } from '../clock/index.ts'
 import { prepareSalt, print, unitPrint } from '../hash/index.ts'
 import { createSeenUnits } from './seen-units.ts'
 
@@ -15,12 +16,12 @@ export interface Identity {
   unitOf(id: string, anonymousId: string | undefined): string
 }
 
-export function createIdentity(limit: number): Identity {
+export function createIdentity(limit: number, random: Random): Identity {
   // A plain field and no getter: it is read at each decision.
   const state = { active: false }
   const anonymous = new Set<string>()
   /** Ids that people were exposed by, which are many more than those who sign in: as prints. */
-  const ids = createSeenUnits(limit)
+  const ids = createSeenUnits(limit, random)
   const salt = prepareSalt('')
   /** By id, the anonymous id it goes on under, or itself. */
   const units = new Map<string, string>()

@@ -1,5 +1,7 @@
-/** The least room; doubled as needed. */
-const leastSlots = 64
+import type { Random } from '../clock/index.ts'
+
+/** The least room, as a power of two; doubled as needed. */
+const leastBits = 6
 
 /**
  * A bounded set of 64-bit prints in a typed array: open addressing, at most half full. Two units with the same print would count as one;
@@ -11,15 +13,27 @@ export interface SeenUnits {
   add(first: number, second: number): void
 }
 
-export function createSeenUnits(limit: number): SeenUnits {
-  let slots = leastSlots
-  let table = new Int32Array(2 * slots)
+/**
+ * Where a print lies depends on two numbers that nobody outside knows: ids that share a half of their prints, which can be made on purpose
+ * and come with requests, would otherwise lie in one row that every look-up has to walk.
+ */
+export function createSeenUnits(limit: number, random: Random): SeenUnits {
+  const byFirst = (random() * 0x1_0000_0000) | 1
+  const bySecond = (random() * 0x1_0000_0000) | 1
+  let shift = 32 - leastBits
+  let mask = 2 ** (leastBits + 1) - 2
+  let table = new Int32Array(mask + 2)
   let count = 0
 
-  function resize(to: number): void {
+  /** Multiply-shift: the upper bits of the sum. */
+  const placeOf = (first: number, second: number): number =>
+    2 * ((Math.imul(first, byFirst) + Math.imul(second, bySecond)) >>> shift)
+
+  function grow(): void {
     const before = table
-    slots = to
-    table = new Int32Array(2 * slots)
+    shift--
+    mask = 2 * mask + 2
+    table = new Int32Array(mask + 2)
     for (let i = 0; i < before.length; i += 2) {
       const first = before[i] as number
       const second = before[i + 1] as number
@@ -28,8 +42,7 @@ export function createSeenUnits(limit: number): SeenUnits {
   }
 
   function put(first: number, second: number): void {
-    const mask = 2 * slots - 2
-    let at = (2 * first) & mask
+    let at = placeOf(first, second)
     while (table[at] !== 0 || table[at + 1] !== 0) at = (at + 2) & mask
     table[at] = first
     table[at + 1] = second
@@ -37,8 +50,7 @@ export function createSeenUnits(limit: number): SeenUnits {
 
   return {
     has(first, second) {
-      const mask = 2 * slots - 2
-      let at = (2 * first) & mask
+      let at = placeOf(first, second)
       while (true) {
         const a = table[at] as number
         const b = table[at + 1] as number
@@ -53,7 +65,7 @@ export function createSeenUnits(limit: number): SeenUnits {
         count = 0
         table.fill(0)
       }
-      if (++count > slots / 2) resize(2 * slots)
+      if (4 * ++count > table.length) grow()
       put(first, second)
     },
   }
