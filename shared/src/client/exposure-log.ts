@@ -50,7 +50,7 @@ export function createExposureLog(maxRemembered: number, random: Random): Exposu
     add(decision, unitSalt, unitSample) {
       if (decision.unit === undefined) return
       const unit = unitHash(unitSalt, decision.unit)
-      if (!sampled(unitSample, unit)) return
+      if (unitSample !== undefined && !isSampled(unitSample, unit)) return
       const { rollout, epoch, variant, reason, slice } = decision
       const stratum = stratumOf(decision)
       const common = slice === undefined ? '' : JSON.stringify(slice)
@@ -89,6 +89,6 @@ export function createExposureLog(maxRemembered: number, random: Random): Exposu
 }
 
 /** Whether a unit is in the share of units that is reported. */
-function sampled(share: number | undefined, hash: string): boolean {
-  return share === undefined || Number.parseInt(hash.slice(0, 8), 16) < share * 4_294_967_296
+export function isSampled(share: number, hash: string): boolean {
+  return Number.parseInt(hash.slice(0, 8), 16) < share * 4_294_967_296
 }

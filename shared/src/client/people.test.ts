@@ -172,6 +172,27 @@ describe('events', () => {
     expect(units).toEqual([unitHash(salt, 'ada'), unitHash(salt, 'ada')])
   })
 
+  it('are told of the share of units that is reported, as exposures are, unless another rollout counts all', async () => {
+    const users = Array.from({ length: 400 }, (_, i) => `user-${i}`)
+    const told = async (rollouts: Ruleset['rollouts']) => {
+      const { sdk, reports } = await setup(rulesetOf(rollouts))
+      for (const id of users) {
+        sdk.variant(id)
+        sdk.track(id, 'purchase')
+      }
+      const all = await reports()
+      return {
+        exposed: new Set(all.flatMap(({ exposures = [] }) => exposures.flatMap(({ units }) => units))),
+        tracked: new Set(all.flatMap(({ events = [] }) => events.map(({ unit }) => unit))),
+      }
+    }
+    const quarter = { ...rollout, unitSample: 0.25 }
+    const { exposed, tracked } = await told({ checkout: quarter })
+    expect(tracked).toEqual(exposed)
+    expect(Math.abs(tracked.size - 100)).toBeLessThan(40)
+    expect((await told({ checkout: quarter, other: rollout })).tracked.size).toBe(400)
+  })
+
   it('from before the first ruleset wait for it', async () => {
     const late = await setup(rulesetOf({ checkout: rollout, billing: account }), {}, 0)
     expect(late.sdk.status().version).toBe(0)

@@ -11,6 +11,7 @@ import { unitHash } from '../hash/index.ts'
 import { compilePath } from '../rules/index.ts'
 import type { TrackOptions } from './api.ts'
 import type { EventQueue } from './event-queue.ts'
+import { isSampled } from './exposure-log.ts'
 
 /** Events kept from before the first ruleset: without it nobody knows who counts them, nor for which unit. */
 const earlyLimit = 1000
@@ -56,6 +57,8 @@ export function createTracker({ clock, events, ruleset, unitOfId, invalid }: Tra
       const unit = options.unit === undefined ? unitOf(rollout, user, environment) : named(user, options.unit)
       const what = options.unit === undefined && rollout.units !== undefined ? String(rollout.source.unit) : ''
       if (unit === undefined) continue
+      const { unitSample } = rollout.source
+      if (unitSample !== undefined && !isSampled(unitSample, unitHash(compiled.ruleset.unitSalt, unit))) continue
       const known = units.get(unit)
       if (known === undefined || what < known) units.set(unit, what)
     }
