@@ -1,6 +1,7 @@
 import type { Clock } from '../clock/index.ts'
 import {
   anonymousOf,
+  type CompiledRollout,
   type CompiledRuleset,
   type DecideEnvironment,
   type User,
@@ -46,19 +47,26 @@ export function createTracker({ clock, events, ruleset, unitOfId, invalid }: Tra
     identify: unitOfId && ((_rollout, id, anonymousId) => unitOfId(id, anonymousId)),
   }
 
+  /** The unit that an event of a user counts for in a rollout; undefined where it does not. */
+  function unitIn(rollout: CompiledRollout, unitSalt: string, { user, event, options }: Tracked): string | undefined {
+    const { events: counted, unitSample } = rollout.source
+    if (counted?.includes(event) !== true) return undefined
+    const unit = options.unit === undefined ? unitOf(rollout, user, environment) : named(user, options.unit)
+    if (unit === undefined || unitSample === undefined) return unit
+    return isSampled(unitSample, unitHash(unitSalt, unit)) ? unit : undefined
+  }
+
   /**
    * The units of a user and what each is: an event counts for what each rollout that counts it assigns. Of a unit that is several things to
    * several rollouts the first by name, whatever the order of the rollouts.
    */
-  function unitsOf(compiled: CompiledRuleset, { user, event, options }: Tracked): ReadonlyMap<string, string> {
+  function unitsOf(compiled: CompiledRuleset, tracked: Tracked): ReadonlyMap<string, string> {
     const units = new Map<string, string>()
     for (const rollout of compiled.rollouts.values()) {
-      if (rollout.source.events?.includes(event) !== true) continue
-      const unit = options.unit === undefined ? unitOf(rollout, user, environment) : named(user, options.unit)
-      const what = options.unit === undefined && rollout.units !== undefined ? String(rollout.source.unit) : ''
+      const unit = unitIn(rollout, compiled.ruleset.unitSalt, tracked)
       if (unit === undefined) continue
-      const { unitSample } = rollout.source
-      if (unitSample !== undefined && !isSampled(unitSample, unitHash(compiled.ruleset.unitSalt, unit))) continue
+      const isNamed = tracked.options.unit !== undefined || rollout.units === undefined
+      const what = isNamed ? '' : String(rollout.source.unit)
       const known = units.get(unit)
       if (known === undefined || what < known) units.set(unit, what)
     }
