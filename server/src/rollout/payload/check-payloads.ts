@@ -4,12 +4,14 @@ import { regexWork, type Variant } from '@pipit/shared/rules'
 import { pathText } from '../wording.ts'
 import { checkSchema, countValues, everywhere, partsOf } from './check-schema.ts'
 import { issuesOfUnits, type Where } from './fault-wording.ts'
-import { isObject, type JsonSchema } from './keywords.ts'
+import { holdsSchemas, isObject, type JsonSchema } from './keywords.ts'
 
 /** Of all payloads of a rollout together. */
 const payloadLimits = {
   /** Parts of the schema times values of the payload. */
   comparisons: 250_000,
+  /** Parts of the schema times characters of the payload, and the other way round: of a fault the validator writes both down. */
+  characters: 20_000_000,
   /** Steps of the schema's patterns on the payload's texts: below a tenth of a second on the worst that were tried. */
   patternSteps: 50_000_000,
   /** Faults that are told of one payload. */
@@ -63,10 +65,10 @@ function payloadFaults(validator: Validator, where: Where): readonly Issue[] {
         : 'does not meet payloadSchema in very many places'
     return [{ path: pathText(path), message }]
   }
-  const issues = issuesOfUnits(units, where)
-  if (issues.length <= payloadLimits.faults) return issues
-  const more = `has ${issues.length - payloadLimits.faults} more faults by payloadSchema`
-  return [...issues.slice(0, payloadLimits.faults), { path: pathText(path), message: more }]
+  const { faults } = payloadLimits
+  const issues = issuesOfUnits(units, where, faults + 1)
+  if (issues.length <= faults) return issues
+  return [...issues.slice(0, faults), { path: pathText(path), message: 'has more faults by payloadSchema than these' }]
 }
 
 /** Says why a payload is not checked at all, if with those before it that would take too long. */
@@ -79,10 +81,17 @@ function boundOf(schema: JsonSchema): (payload: JsonValue) => string | undefined
       return keyword === 'pattern' ? [String(value)] : []
     }),
   )
+  const operands = everywhere(schema, (keyword, value) => (holdsSchemas(keyword) ? [] : [JSON.stringify(value).length]))
+  const inSchema = operands.reduce((sum, length) => sum + length, 0)
   let comparisons = 0
+  let characters = 0
   let steps = 0
   return (payload) => {
     const values = countValues(payload)
+    const { length: inPayload } = JSON.stringify(payload)
+    characters += parts * inPayload + values * inSchema
+    if (characters > payloadLimits.characters)
+      return `has ${values} values and ${inPayload} characters, with the payloads before it too many to check by a schema of ${parts} parts that name ${inSchema} characters; make either smaller`
     comparisons += parts * values + (uniques.length === 0 ? 0 : uniques.length * pairsIn(payload))
     if (comparisons > payloadLimits.comparisons) {
       const unique = uniques.length > 0 ? ' with uniqueItems' : ''

@@ -165,8 +165,11 @@ export function countValues(value: unknown): number {
 }
 
 /** The keyword's values all over the schema, once for each place where a `$ref` brings them in. For schemas without faults. */
-export function everywhere(root: JsonSchema, wanted: (keyword: string, value: unknown) => readonly string[]): string[] {
-  const found: string[] = []
+export function everywhere<T>(
+  root: JsonSchema,
+  wanted: (keyword: string, value: unknown) => readonly T[],
+): readonly T[] {
+  const found: T[] = []
   function look(schema: unknown): void {
     if (!isObject(schema)) return
     for (const [keyword, value] of Object.entries(schema)) {

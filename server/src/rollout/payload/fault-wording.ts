@@ -40,22 +40,26 @@ const wholes: ReadonlySet<string> = new Set([
   'propertyNames',
 ])
 
-/** What the validator found as issues, each once. A unit names a keyword, its place in the schema, and the place in the payload. */
-export function issuesOfUnits(units: readonly OutputUnit[], where: Where): readonly Issue[] {
+/**
+ * What the validator found as issues, each once; no more than `most`, since words and paths may be as long as the schema and the payload. A
+ * unit names a keyword, its place in the schema, and the place in the payload.
+ */
+export function issuesOfUnits(units: readonly OutputUnit[], where: Where, most: number): readonly Issue[] {
   const closed = [...new Set(units.filter(({ keyword }) => wholes.has(keyword)).map(insideOf))]
   const found = new Map<string, Issue>()
-  units.forEach((unit, i) => {
+  for (const [i, unit] of units.entries()) {
+    if (found.size >= most) break
     const { keyword, instanceLocation } = unit
-    if (wrappers.has(keyword)) return
+    if (wrappers.has(keyword)) continue
     // Of a schema that is `false` only its wrapper knows the place.
     const teller = keyword === 'false' ? units[i - 1] : unit
-    if (teller === undefined || (keyword === 'false' && !wrappers.has(teller.keyword))) return
-    if (closed.some((inside) => teller.keywordLocation.startsWith(inside))) return
+    if (teller === undefined || (keyword === 'false' && !wrappers.has(teller.keyword))) continue
+    if (closed.some((inside) => teller.keywordLocation.startsWith(inside))) continue
     const place = keyword === 'propertyNames' ? (units[i + 1]?.instanceLocation ?? '#') : instanceLocation
     for (const issue of issuesOf(teller.keyword, { location: teller.keywordLocation, place }, where))
       found.set(`${issue.path} ${issue.message}`, issue)
-  })
-  return [...found.values()]
+  }
+  return [...found.values()].slice(0, most)
 }
 
 const parentOf = (pointer: string): string => pointer.slice(0, Math.max(1, pointer.lastIndexOf('/')))
