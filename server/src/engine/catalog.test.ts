@@ -199,6 +199,29 @@ describe('cohorts', () => {
     expect(replaced).toMatchObject({ definition: { members: { count: 60_000 } } })
   })
 
+  it('hold as many members together as a message to SDKs has room for', async () => {
+    const { engine, storage } = await setup()
+    for (let i = 0; i < 5; i++) {
+      await storage.cohorts.insert({
+        environment: 'production',
+        key: `full${i}`,
+        definition: { key: `full${i}`, members: { count: i === 0 ? 999_999 : 1_000_000, revision: 'r' } },
+        version: 1,
+        updatedAt: 1,
+      })
+    }
+    const more = () => engine.createCohort('production', { key: 'more', members: ['a'] }, by)
+    must(await more())
+    expect(await engine.changeMembers('production', 'more', { add: ['b'] }, by)).toMatchObject({
+      code: 'limit-reached',
+      message: expect.stringMatching(/^the cohorts of production would have 5000001 members together/),
+    })
+    expect(await engine.changeMembers('production', 'more', { add: ['b'], remove: ['a'] }, by)).toMatchObject({
+      ok: true,
+    })
+    expect(await storage.members.page('production', 'more', { limit: 10 })).toEqual(['b'])
+  })
+
   it('hold a million members and not one more', async () => {
     const { engine, storage } = await setup()
     const many = { count: 999_999, revision: 'r' }

@@ -20,6 +20,8 @@ interface Moved {
 
 /** Members of one cohort: each SDK holds them all. */
 const mostMembers = 1_000_000
+/** Members of all cohorts of an environment: 11 characters each at the most, and the rest of a ruleset have room in `wireLimits.rulesetBytes`. */
+const mostTogether = 5_000_000
 /** Ids of a change that the audit log names; of the others it has the number. */
 const auditedIds = 10
 const pageSize = 10_000
@@ -96,12 +98,7 @@ export function createCohorts(parts: CommandParts & { readonly memberLists: Memb
     const isListChanged = isListNew || moved.add.length + moved.remove.length > 0
     if (before !== undefined && !isListChanged && isDeepStrictEqual(before.definition, definition)) return before
     const count = (listed?.count ?? 0) + moved.add.length - moved.remove.length
-    if (count > mostMembers) {
-      throw new Refused({
-        code: 'limit-reached',
-        message: `cohort ${key} would have ${count} members; at most 1,000,000 are kept`,
-      })
-    }
+    await refuseTooMany(stores, environment, definition, count)
     const members = isListChanged ? { count, revision: newId() } : listed
     const record = {
       environment,
@@ -147,6 +144,29 @@ async function find(stores: Stores, environment: string, key: string): Promise<C
   if (record === undefined)
     throw new Refused({ code: 'not-found', message: `there is no cohort "${key}" in ${environment}` })
   return record
+}
+
+/** A ruleset that is too large for a message would reach no SDK any more. */
+async function refuseTooMany(
+  stores: Stores,
+  environment: string,
+  { key, members }: CohortDefinition,
+  count: number,
+): Promise<void> {
+  if (count <= (members?.count ?? 0)) return
+  if (count > mostMembers) {
+    throw new Refused({
+      code: 'limit-reached',
+      message: `cohort ${key} would have ${count} members; at most 1,000,000 are kept`,
+    })
+  }
+  const others = (await stores.cohorts.list(environment)).filter((record) => record.key !== key)
+  const together = others.reduce((sum, { definition }) => sum + (definition.members?.count ?? 0), count)
+  if (together <= mostTogether) return
+  throw new Refused({
+    code: 'limit-reached',
+    message: `the cohorts of ${environment} would have ${together} members together; at most 5,000,000 are sent to SDKs: remove cohorts that nothing uses, or use conditions`,
+  })
 }
 
 /** Makes the list what is given. */
