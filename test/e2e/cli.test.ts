@@ -476,7 +476,11 @@ describe('members of cohorts', () => {
       code: 3,
       err: expect.stringMatching(/put one on each line/),
     })
-    expect(await pipit(['add-members', 'long', '-f', join(directory, 'none.txt')])).toMatchObject({ code: 2 })
+    for (const path of [join(directory, 'none.txt'), directory])
+      expect(await pipit(['add-members', 'long', '-f', path])).toMatchObject({
+        code: 2,
+        err: expect.stringContaining(`${path} cannot be read: `),
+      })
     writeFileSync(wrong, 'a\n')
     expect(await pipit(['add-members', 'nobody', '-f', wrong])).toMatchObject({
       code: 1,

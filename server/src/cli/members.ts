@@ -39,7 +39,7 @@ async function* batchesOf(file: string): AsyncGenerator<readonly string[]> {
   const lines = createInterface({ input: await streamOf(file), crlfDelay: Number.POSITIVE_INFINITY })
   let batch: string[] = []
   let line = 0
-  for await (const text of lines) {
+  for await (const text of readable(lines, file)) {
     line++
     const id = line === 1 ? text.replace(/^\uFEFF/, '') : text
     if (id === '') continue
@@ -55,10 +55,21 @@ async function* batchesOf(file: string): AsyncGenerator<readonly string[]> {
   if (batch.length > 0) yield batch
 }
 
+async function* readable(lines: AsyncIterable<string>, file: string): AsyncGenerator<string> {
+  try {
+    yield* lines
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+}
+
+const unreadable = (file: string, error: unknown): CommandError =>
+  new CommandError(`${file} cannot be read: ${(error as Error).message}`, exitCodes.usage)
+
 async function streamOf(file: string): Promise<NodeJS.ReadableStream> {
   try {
     return (await open(file)).createReadStream({ encoding: 'utf8' })
   } catch (error) {
-    throw new CommandError(`${file} cannot be read: ${(error as Error).message}`, exitCodes.usage)
+    throw unreadable(file, error)
   }
 }
