@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { getHeapStatistics } from 'node:v8'
 import type { RulesetRollout } from '@pipit/shared/rules'
+import { createFakeClock } from '@pipit/shared/testing'
 import { benchClient } from './bench-client.ts'
 import { rolloutKeys, taskRuleset, users } from './decision-task.ts'
 
@@ -80,6 +81,9 @@ const everything = benchClient({
     },
   },
 })
+const nights = [{ name: 'nights', time: { zone: 'UTC', from: '22:00', to: '06:00' }, serve: 'stable' }]
+const clock = { ...createFakeClock(), now: () => Date.now() }
+const timed = benchClient({ ...task, rollouts: { timed: { ...base, rules: nights } } }, clock)
 let canaries = 0
 
 const measured: readonly (readonly [name: string, expected: number, run: (from: number, to: number) => void])[] = [
@@ -132,6 +136,22 @@ const measured: readonly (readonly [name: string, expected: number, run: (from: 
     0,
     (from, to) => {
       for (let i = from; i < to; i++) if (everything.variant(users[i % 10_000], 'full') === 'canary') canaries++
+    },
+  ],
+  [
+    'sdk.variant(id as text, { rollout })',
+    0,
+    (from, to) => {
+      for (let i = from; i < to; i++)
+        if (sdk.variant(texts[i % 10_000] as string, options[i % 100] as { rollout: string }) === 'canary') canaries++
+    },
+  ],
+  [
+    // The number of the system's clock.
+    'sdk.variant(user, key), a rule on the hour',
+    16,
+    (from, to) => {
+      for (let i = from; i < to; i++) if (timed.variant(users[i % 10_000], 'timed') === 'canary') canaries++
     },
   ],
   [

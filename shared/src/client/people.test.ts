@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { User } from '../decide/index.ts'
 import { unitHash } from '../hash/index.ts'
 import type { PatchMessage } from '../protocol/index.ts'
-import type { Ruleset, RulesetRollout } from '../rules/index.ts'
+import type { Rule, Ruleset, RulesetRollout } from '../rules/index.ts'
 import { createFakeClock, createFakeServer, seededRandom } from '../testing/index.ts'
 import type { ClientOptions } from './api.ts'
 import { createClientCore } from './core.ts'
@@ -285,5 +285,30 @@ describe('a user of whom something throws when it is read', () => {
     expect(decision).toMatchObject({ unit: 'bo', variant: 'canary' })
     expect(sdk.decide(thrower(['id', 'anonymousId'], {})).reason).toBe('no-unit')
     expect(warnings).toEqual([])
+  })
+})
+
+describe('headers that decide for somebody else while they are read', () => {
+  it('change nothing for whoever asked first', async () => {
+    const rules: readonly Rule[] = [
+      { name: 'qa', header: 'X-Canary', serve: 'stable' },
+      { name: 'ada', when: { id: 'ada' }, serve: 'canary' },
+    ]
+    const ruled = { ...rollout, weight: 0, rules }
+    const { sdk } = await setup(
+      rulesetOf(
+        { checkout: ruled, listed: { ...ruled, rules: rules.slice(0, 1), cohorts: ['a'] } },
+        { cohorts: { a: { when: { id: 'ada' } } } },
+      ),
+    )
+    const headers = {
+      get() {
+        sdk.variant('bo')
+        return null
+      },
+    }
+    expect(sdk.decide('ada', { headers })).toMatchObject({ variant: 'canary', rule: 'ada' })
+    expect(sdk.decide('ada', { headers, explain: true })).toMatchObject({ variant: 'canary', rule: 'ada' })
+    expect(sdk.decide('ada', { headers, rollout: 'listed' })).toMatchObject({ variant: 'canary', reason: 'cohort' })
   })
 })

@@ -42,7 +42,7 @@ export function explain(
     const text = ruleset === undefined ? 'there is no ruleset yet' : `there is no rollout "${key}" in the ruleset`
     return { ...decision, trace: [{ step: 'phase', decided: true, text: `${text}: stable` }] }
   }
-  const attributes = attributesOf(user, context ?? {})
+  const attributes = typeof user === 'string' ? { id: user } : attributesOf(user)
   const unit = unitOf(rollout, user, recording)
   const asked: Asked = { ruleset, rollout, user, attributes, context, environment: recording, unit, decision }
   return { ...decision, trace: traceOf(asked, drawn[0]) }

@@ -53,13 +53,12 @@ export const newResolution = (): Resolution => ({
 export const prerequisiteDepth = 8
 
 const noAttributes: Attributes = Object.freeze({})
-/** The attributes of a user who is a text; used only while nothing of the application's runs. */
+/** The attributes of a user who is a text: one object for all, so that a decision allocates nothing. */
 const textUser: { id: string } = { id: '' }
 
-/** The attributes that rules look at. A getter of a context could decide for somebody else meanwhile: then the object is a new one. */
-export function attributesOf(user: User | undefined, context: DecideContext | undefined): Attributes {
+/** The attributes that rules look at, good until something of the application's runs: reading a header may decide for another text. */
+export function attributesOf(user: User | undefined): Attributes {
   if (typeof user === 'string') {
-    if (context !== undefined) return { id: user }
     textUser.id = user
     return textUser
   }
@@ -146,11 +145,15 @@ function resolveByRules(
   unit: string | undefined,
   out: Resolution,
 ): boolean {
-  const attributes = attributesOf(user, context)
+  const attributes = attributesOf(user)
   const { rules, cohorts } = rollout
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i] as CompiledRule
-    if (!matches(rule, attributes, unit, context, environment)) continue
+    if (!matches(rule, attributes, unit, context, environment)) {
+      // A rule reads the request after all else, and what that runs may have decided for another text.
+      if (attributes === textUser) attributesOf(user)
+      continue
+    }
     serve(rollout, rule, unit, out)
     return true
   }
