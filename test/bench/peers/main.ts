@@ -52,7 +52,7 @@ const floorAll = counts.map((): [number[], number[]] => [[], []])
 const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()
 console.log(`Node ${version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${process.platform} ${process.arch}.`)
 console.log(
-  'Nanoseconds for one decision, median of 9 rounds: one rollout of N / all N in turn; × is peer by ours, the lowest of all six.\n',
+  'Nanoseconds for one decision, the quickest of 9 rounds: one rollout of N / all N in turn; × is peer by ours, the lowest of all six.\n',
 )
 row([
   'peer',
