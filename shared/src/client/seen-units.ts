@@ -4,8 +4,9 @@ import type { Random } from '../clock/index.ts'
 const leastBits = 6
 
 /**
- * A bounded set of 64-bit prints in a typed array: open addressing, at most half full. Two units with the same print would count as one;
- * among 100 000 that is one chance in 3 × 10⁹.
+ * A bounded set of units by their 64-bit prints, in typed arrays: open addressing, at most half full. Looking one up compares 32 bits at a
+ * place that depends on the others: a unit that is new counts as known with a chance of some 4 × 10⁻¹⁰, for one in 25 000 processes that
+ * remember 100 000.
  */
 export interface SeenUnits {
   has(first: number, second: number): boolean
@@ -14,59 +15,61 @@ export interface SeenUnits {
 }
 
 /**
- * Where a print lies depends on two numbers that nobody outside knows: ids that share a half of their prints, which can be made on purpose
- * and come with requests, would otherwise lie in one row that every look-up has to walk.
+ * Where a print lies and by what it is known there depends on numbers that nobody outside knows: ids that share a half of their prints, which
+ * can be made on purpose and come with requests, would otherwise lie in one row that every look-up has to walk, or pass for each other.
  */
 export function createSeenUnits(limit: number, random: Random): SeenUnits {
-  const byFirst = (random() * 0x1_0000_0000) | 1
-  const bySecond = (random() * 0x1_0000_0000) | 1
+  const odd = (): number => (random() * 0x1_0000_0000) | 1
+  const [a, b, c, d] = [odd(), odd(), odd(), odd()]
   let shift = 32 - leastBits
-  let mask = 2 ** (leastBits + 1) - 2
-  let table = new Int32Array(mask + 2)
+  let mask = 2 ** leastBits - 1
+  /** What each decision looks at is as small as it can be; 0 where there is nothing. */
+  let tags = new Int32Array(mask + 1)
+  /** What the places follow from, for when there is to be more room. */
+  let wholes = new Int32Array(mask + 1)
   let count = 0
 
-  /** Multiply-shift: the upper bits of the sum. */
-  const placeOf = (first: number, second: number): number =>
-    2 * ((Math.imul(first, byFirst) + Math.imul(second, bySecond)) >>> shift)
+  // Multiply-shift: the upper bits of the sum are the place.
+  const wholeOf = (first: number, second: number): number => (Math.imul(first, a) + Math.imul(second, b)) | 0
+  const tagOf = (first: number, second: number): number => (Math.imul(first, c) ^ Math.imul(second, d)) | 1
 
   function grow(): void {
-    const before = table
+    const [oldTags, oldWholes] = [tags, wholes]
     shift--
-    mask = 2 * mask + 2
-    table = new Int32Array(mask + 2)
-    for (let i = 0; i < before.length; i += 2) {
-      const first = before[i] as number
-      const second = before[i + 1] as number
-      if (first !== 0 || second !== 0) put(first, second)
+    mask = 2 * mask + 1
+    tags = new Int32Array(mask + 1)
+    wholes = new Int32Array(mask + 1)
+    for (let i = 0; i < oldTags.length; i++) {
+      const tag = oldTags[i] as number
+      if (tag !== 0) put(oldWholes[i] as number, tag)
     }
   }
 
-  function put(first: number, second: number): void {
-    let at = placeOf(first, second)
-    while (table[at] !== 0 || table[at + 1] !== 0) at = (at + 2) & mask
-    table[at] = first
-    table[at + 1] = second
+  function put(whole: number, tag: number): void {
+    let at = whole >>> shift
+    while (tags[at] !== 0) at = (at + 1) & mask
+    tags[at] = tag
+    wholes[at] = whole
   }
 
   return {
     has(first, second) {
-      let at = placeOf(first, second)
+      const tag = tagOf(first, second)
+      let at = wholeOf(first, second) >>> shift
       while (true) {
-        const a = table[at] as number
-        const b = table[at + 1] as number
-        // A place of two zeros is empty.
-        if ((a | b) === 0) return false
-        if (a === first && b === second) return true
-        at = (at + 2) & mask
+        const there = tags[at]
+        if (there === tag) return true
+        if (there === 0) return false
+        at = (at + 1) & mask
       }
     },
     add(first, second) {
       if (count >= limit) {
         count = 0
-        table.fill(0)
+        tags.fill(0)
       }
-      if (4 * ++count > table.length) grow()
-      put(first, second)
+      if (2 * ++count > tags.length) grow()
+      put(wholeOf(first, second), tagOf(first, second))
     },
   }
 }
