@@ -257,6 +257,8 @@ function answerTo(frame: string): Promise<{ type: string; code?: string; path?: 
     socket.on('error', reject)
     socket.on('message', (data) => {
       const message = JSON.parse(data.toString()) as { type: string }
+      // A heartbeat may come at any moment.
+      if (message.type === 'ping') return
       if (!greeted) {
         greeted = true
         return socket.send(frame)
