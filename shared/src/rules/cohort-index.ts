@@ -19,6 +19,9 @@ export interface CohortIndexOptions {
   readonly previous?: CohortIndex | undefined
 }
 
+/** Cohorts that are followed one through the other. */
+const deepest = 64
+
 /**
  * Compiles cohorts, those they refer to first. With `previous`, a cohort that is the same object and refers to the same ones is taken
  * over, and so is the condition of one whose members alone have changed. Cohorts that refer to each other in a circle, which the server
@@ -34,6 +37,8 @@ export function createCohortIndex(cohorts: Ruleset['cohorts'], options: CohortIn
     const known = compiled.get(key)
     if (known !== undefined || !Object.hasOwn(cohorts, key)) return known
     if (underway.has(key)) throw new Uncompilable(`cohort ${key} refers to itself`)
+    // The server refuses chains of more than 16; a stack that overflows would end anywhere.
+    if (underway.size >= deepest) throw new Uncompilable(`cohort ${key} is at the end of too long a chain`)
     underway.add(key)
     try {
       const source = cohorts[key] as RulesetCohort

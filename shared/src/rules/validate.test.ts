@@ -270,7 +270,8 @@ describe('cohorts', () => {
     expect(validateCohortGraph(Object.fromEntries(chain))).toEqual([{ path: 'c0.when', message }])
     const backwards = Object.fromEntries([['c20000', {}], ...chain.toReversed()] as [string, RulesetCohort][])
     expect(validateCohortGraph(backwards)).toEqual([{ path: 'c19983.when', message }])
-    expect(typeof createCohortIndex(Object.fromEntries(chain)).unknownOperators).toBe('number')
+    // An SDK that is told of one follows it a little way; whoever is behind that holds nobody.
+    expect(createCohortIndex(Object.fromEntries(chain)).unknownOperators).toBeGreaterThan(0)
   })
 
   it('may refer to each other, but not in a circle, nor to nothing', () => {
