@@ -10,6 +10,7 @@ export type {
   Hello,
   OutcomeCell,
   OutcomeKind,
+  PageRulesetMessage,
   PatchMessage,
   Ping,
   Pong,
@@ -22,5 +23,6 @@ export type {
   WireErrorCode,
 } from './messages.ts'
 export { closeCodes, outcomeKinds, protocolVersion, wireErrorCodes, wireLimits } from './messages.ts'
+export { type PageResult, type PageRollout, type PageRuleset, type PageUser, pageUnit } from './page.ts'
 export { encodeMessage, type Parsed, parseSdkMessage, parseServerMessage } from './parse.ts'
 export { applyPatch, diffRulesets } from './patch.ts'

@@ -1,4 +1,5 @@
 import type { MemberDelta, MemberList, Ruleset, RulesetCohort, RulesetRollout } from '../rules/index.ts'
+import type { PageRuleset, PageUser } from './page.ts'
 
 /** Version of the wire; a server answers a `hello` of a version it does not speak with error `protocol-version`. */
 export const protocolVersion = 1
@@ -14,6 +15,12 @@ export interface Hello {
   readonly version?: number
   /** Free labels for people: host, region, app version. */
   readonly labels?: { readonly [name: string]: string }
+  /** Of a page: its user, as far as the application names one. */
+  readonly user?: PageUser
+  /** Of a page: the cookies that the application passes on, for rules that look at them. */
+  readonly cookies?: { readonly [name: string]: string }
+  /** Of a page: proof that its own server knows the user, the hex HMAC-SHA256 of the id under the environment's page secret. */
+  readonly userHash?: string
 }
 
 /** How the server wants to be talked to. */
@@ -25,6 +32,12 @@ export interface Cadence {
 export interface RulesetMessage extends Cadence {
   readonly type: 'ruleset'
   readonly ruleset: Ruleset
+}
+
+/** What a page gets in its place. */
+export interface PageRulesetMessage extends Cadence {
+  readonly type: 'ruleset'
+  readonly ruleset: PageRuleset
 }
 
 /** Changed top-level fields of a rollout; `null` removes a field. A rollout the SDK does not hold arrives with all its fields. */
@@ -205,4 +218,6 @@ export const wireLimits = {
   sliceValues: 16,
   /** Characters of a slice's value; longer ones are cut. */
   sliceValueLength: 64,
+  /** The user of a page, as JSON. */
+  pageUserBytes: 8192,
 } as const

@@ -155,6 +155,8 @@ export interface RulesetRollout {
   readonly deadmanMs?: number
   /** False switches the local breaker off. */
   readonly breaker?: boolean
+  /** Pages may know of it. */
+  readonly browser?: true
 }
 
 /** Everything an SDK needs to decide, as one versioned document of one environment. */
