@@ -64,6 +64,7 @@ const rollout = {
   breaker: true,
   deadman: '10m',
   unitSample: 0.5,
+  browser: true,
   analysis: { tick: '5s', alpha: 0.01, warmup: '30s', armNoise: 0.02, maxMargin: 3 },
 }
 

@@ -31,6 +31,8 @@ export interface RolloutDefinition {
   readonly breaker: boolean
   readonly deadmanMs?: number
   readonly unitSample: number
+  /** Pages may know of it: its phase, split, arms and payloads, and what was decided for their own user. */
+  readonly browser?: true
   /**
    * Attributes of low cardinality whose values are judged apart as well (at most four): of the user, or, where the user has none of that
    * name, a label of the instance; `sdk` is the SDK's name and version.

@@ -30,6 +30,12 @@ describe('edit of a rollout under way', () => {
     expect(stateOf(result, 'running').progress.weight).toBe(7)
   })
 
+  it('opens a rollout to pages, and closes it, without a new epoch', () => {
+    expect(stateOf(edited({ browser: true }), 'running').progress).toEqual(progressAt())
+    const open = definitionOf({ browser: true })
+    expect(stateOf(edited({}, stateIn('running'), open), 'running').progress).toEqual(progressAt())
+  })
+
   it('refuses to lose the stage that is under way', () => {
     const result = edited({ stages: stages.filter(({ name }) => name !== 'beta') })
     expect(result).toMatchObject({ ok: false, code: 'invalid-edit', message: expect.stringContaining('"beta"') })

@@ -240,6 +240,7 @@ describe('toFile', () => {
       deadman: durations,
       unitSample: fc.double({ min: 0.001, max: 1, noNaN: true }),
       breaker: fc.boolean(),
+      browser: fc.boolean(),
       revertTo: fc.constantFrom('zero', 'previous-stage'),
       onInconclusive: fc.constantFrom('pause', 'advance', 'revert'),
       variants: json.map((payload) => [{ name: 'stable' }, { name: 'canary', payload }]),

@@ -122,6 +122,7 @@ function complete(input: RolloutInput): RolloutDefinition {
     breaker: input.breaker ?? true,
     ...(input.deadman === undefined ? {} : { deadmanMs: input.deadman }),
     unitSample: input.unitSample ?? 1,
+    ...(input.browser === true ? { browser: true as const } : {}),
     slices: input.slices ?? [],
     checks: { ...defaultChecks, ...present(input.checks ?? {}) },
     analysis: {

@@ -98,6 +98,13 @@ describe('projectRuleset', () => {
     expect(rollout).toEqual({ ...base, weight: 0, phase: 'reverted' })
   })
 
+  it('marks a rollout that pages may know of in every phase', () => {
+    for (const phase of ['draft', 'running', 'succeeded', 'reverted'] as const) {
+      expect(projected(stateIn(phase), { browser: true }).rollout).toMatchObject({ phase, browser: true })
+      expect(projected(stateIn(phase), { browser: false }).rollout).not.toHaveProperty('browser')
+    }
+  })
+
   it('leaves out archived rollouts', () => {
     expect(projected(stateIn('archived')).ruleset.rollouts).toEqual({})
   })

@@ -54,6 +54,7 @@ function projectRollout(
     epoch: progress?.epoch ?? 0,
     weight: progress?.weight ?? 0,
     variants: definition.variants,
+    ...(definition.browser === true ? { browser: true as const } : {}),
   }
   if (phase === 'succeeded') return { ...base, winner: state.winner, ...assignmentOf(definition) }
   if (progress === undefined || phase === 'reverted') return base

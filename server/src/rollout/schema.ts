@@ -279,6 +279,10 @@ export const rolloutSchema = z
     breaker: z.boolean().optional(),
     deadman: duration.optional(),
     unitSample: z.number().gt(0).max(1).optional(),
+    browser: z.boolean().optional().meta({
+      description:
+        'Pages with a web key are told of it: phase, weight, salt, arms and payloads, and what was decided for their own user; never its rules, cohorts or overrides',
+    }),
     slices: z.array(z.string().min(1).max(64)).max(4).optional(),
     checks: checks.optional(),
     analysis: analysis.optional(),

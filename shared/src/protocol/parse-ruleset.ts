@@ -135,4 +135,6 @@ function readRest(source: JsonRecord, path: string): void {
   if (own(source, 'deadmanMs') !== undefined) finite(source, 'deadmanMs', path, 0, 1e12)
   const breaker = own(source, 'breaker')
   if (breaker !== undefined && typeof breaker !== 'boolean') throw new Fault(`${path}.breaker`, 'must be true or false')
+  const browser = own(source, 'browser')
+  if (browser !== undefined && browser !== true) throw new Fault(`${path}.browser`, 'must be true, or absent')
 }

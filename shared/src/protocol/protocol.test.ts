@@ -200,6 +200,20 @@ describe('rules in a ruleset', () => {
   })
 })
 
+describe('rollouts for pages', () => {
+  it('are marked by true and by nothing else', () => {
+    const parse = (browser: unknown) =>
+      parseServerMessage(
+        JSON.stringify({
+          ...{ type: 'ruleset', flushMs: 1000, heartbeatMs: 15_000 },
+          ruleset: { ...ruleset(1, {}), rollouts: { r: { ...rollout, browser } } },
+        }),
+      )
+    expect(parse(true)).toMatchObject({ ok: true, message: { ruleset: { rollouts: { r: { browser: true } } } } })
+    expect(parse(false)).toMatchObject({ ok: false, error: { path: 'ruleset.rollouts.r.browser' } })
+  })
+})
+
 describe('patches', () => {
   it('of a weight change take some hundred bytes', () => {
     const before = ruleset(12, { 'checkout-v2': rollout, other: rollout })
