@@ -32,6 +32,7 @@ export type {
 export { phases, ruleFields, userAgentFields, weekdays } from './model.ts'
 export { nearest } from './nearest.ts'
 export { sameJson } from './operators.ts'
+export type { PageResult, PageRollout, PageRuleset } from './page.ts'
 export { regexFault, regexWork } from './regex-safety.ts'
 export { compileTimeWindow } from './time-window.ts'
 export { validateCohort, validateCohortGraph } from './validate-cohort.ts'
