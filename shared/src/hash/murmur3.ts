@@ -242,3 +242,8 @@ export function absorbBlocks(seed: number, bytes: Uint8Array): number {
 export function murmur3(text: string, seed = 0): number {
   return continueMurmur3(seed | 0, 0, text) >>> 0
 }
+
+/** `murmur3` of the first `length` bytes, for platforms with an encoder of their own: the same numbers in a third of the code. */
+export function murmur3OfBytes(bytes: Uint8Array, length: number, seed: number): number {
+  return hashBytes(seed, 0, bytes, length) >>> 0
+}

@@ -1,0 +1,24 @@
+import { defineConfig, type UserConfig } from 'tsdown'
+
+const shared: UserConfig = {
+  target: 'es2022',
+  platform: 'browser',
+  minify: true,
+  // The declarations keep the documentation.
+  outputOptions: { comments: false, entryFileNames: '[name].js' },
+  // Shared is private: its code and types go into the package.
+  deps: { alwaysBundle: [/^@pipit\/shared/] },
+  clean: false,
+}
+
+/** Each entry by itself, so that a page loads one file and nothing that it does not use. */
+const modules = ['decide'].map(
+  (name): UserConfig => ({
+    ...shared,
+    entry: { [name]: `src/${name}.ts` },
+    format: 'esm',
+    dts: true,
+  }),
+)
+
+export default defineConfig(modules)
