@@ -47,9 +47,13 @@ export function attachHub(server: Server, hub: PushHub): void {
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?')[0] ?? ''
 
-type Admission =
-  | { readonly environment: string; readonly keyId: string }
-  | { readonly status: 401 | 403; readonly message: string }
+interface Admitted {
+  readonly environment: string
+  readonly keyId: string
+  readonly kind: 'srv' | 'web'
+}
+
+type Admission = Admitted | { readonly status: 401 | 403; readonly message: string }
 
 async function admit(hub: PushHub, request: IncomingMessage): Promise<Admission> {
   const key = keyOf(request)
@@ -91,7 +95,7 @@ function refuse(socket: Duplex, status: keyof typeof statusTexts, message: strin
   socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`)
 }
 
-function join(hub: PushHub, opened: WebSocket, raw: Duplex, who: { environment: string; keyId: string }): void {
+function join(hub: PushHub, opened: WebSocket, raw: Duplex, who: Admitted): void {
   opened.on('error', () => undefined)
   const seat = hub.join(sessionSocket(opened, raw), who)
   if (seat === undefined) return opened.close(closeCodes.goingAway, '5000')

@@ -189,7 +189,7 @@ function payloadOf(frame: Buffer): Message {
 /** A seat in the hub on a socket in memory, greeted and answered. */
 export async function seated(hub: PushHub, instance: string, version?: number) {
   const memory = memorySocket()
-  const seat = hub.join(memory.socket, { environment: 'production', keyId: 'k1' })
+  const seat = hub.join(memory.socket, { environment: 'production', keyId: 'k1', kind: 'srv' })
   if (seat === undefined) throw new Error('no seat was free')
   seat.session.receive(hello(instance, version))
   await hub.edition('production')

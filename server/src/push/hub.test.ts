@@ -95,6 +95,18 @@ describe('the hub', () => {
     expect(hub.instances('production')).toMatchObject([{ instance: 'instance-1' }])
   })
 
+  it.each([
+    ['user', { user: { id: 'u1' } }],
+    ['cookies', { cookies: { qa: '1' } }],
+    ['userHash', { userHash: 'ab'.repeat(32) }],
+  ])('refuses the %s of a page from a server', async (field, fields) => {
+    const { connect } = await setup()
+    const client = connect()
+    await client.opened
+    client.send({ ...JSON.parse(hello('instance-1')), ...fields })
+    expect(await client.next()).toMatchObject({ code: 'bad-message', path: field, message: /web_ key/ })
+  })
+
   it('sends the whole ruleset to who comes with an older version', async () => {
     const { greeted, publish } = await setup()
     await publish(rulesetOf(7, 25))

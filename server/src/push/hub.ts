@@ -35,7 +35,7 @@ export interface PushHub extends Hub {
   /** Takes a socket in; undefined when there are too many, the hub is closed, or the key was revoked meanwhile. */
   join(
     socket: SessionSocket,
-    who: { readonly environment: string; readonly keyId: string },
+    who: { readonly environment: string; readonly keyId: string; readonly kind: 'srv' | 'web' },
   ): { readonly session: Session; leave(): void } | undefined
   /** What was published last. */
   edition(environment: string): Promise<Edition>

@@ -24,6 +24,8 @@ export interface SessionSocket {
 }
 
 export interface SessionParts {
+  /** Of the key: a server's, or a page's. */
+  readonly kind: 'srv' | 'web'
   readonly environment: string
   readonly keyId: string
   readonly socket: SessionSocket
@@ -135,6 +137,9 @@ export function createSession(parts: SessionParts): Session {
     }
     if (hello !== undefined && hello.instance !== message.instance)
       return badMessage('this socket greeted as another instance before; open one socket for each', 'instance')
+    const page = (['user', 'cookies', 'userHash'] as const).find((field) => message[field] !== undefined)
+    if (parts.kind === 'srv' && page !== undefined)
+      return badMessage(`${page} is for pages, which connect with a web_ key; this key is a srv_ key`, page)
     hello = message
     parts.greeted(session, message)
   }

@@ -47,7 +47,7 @@ describe('the heartbeat', () => {
       terminate: () => undefined,
       close: (...args: unknown[]) => void closes.push(args),
     }
-    hub.join(socket, { environment: 'production', keyId: 'k1' })
+    hub.join(socket, { environment: 'production', keyId: 'k1', kind: 'srv' })
     await clock.advance(9_999)
     expect(closes).toEqual([])
     await clock.advance(1)

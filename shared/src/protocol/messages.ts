@@ -182,6 +182,10 @@ export const wireErrorCodes = [
   'revoked',
   'too-large',
   'unavailable',
+  /** A limit of the server, named in the message, is reached for now. */
+  'limit',
+  /** The page's user could not be proved, and counts as anonymous. The socket stays open. */
+  'user-hash',
 ] as const
 export type WireErrorCode = (typeof wireErrorCodes)[number]
 
@@ -220,4 +224,9 @@ export const wireLimits = {
   sliceValueLength: 64,
   /** The user of a page, as JSON. */
   pageUserBytes: 8192,
+  /** Characters of its id and anonymous id. */
+  pageIdLength: 256,
+  /** Cookies that a page passes on, and the bytes of each. */
+  pageCookies: 50,
+  pageCookieBytes: 4096,
 } as const

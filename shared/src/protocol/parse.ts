@@ -23,6 +23,7 @@ import {
   wireLimits,
 } from './messages.ts'
 import { readCohortPatch } from './parse-cohort.ts'
+import { readPageHello } from './parse-page.ts'
 import { readReport } from './parse-report.ts'
 import { readRuleset } from './parse-ruleset.ts'
 
@@ -101,6 +102,7 @@ function readHello(source: JsonRecord): Hello {
     instance: readInstance(text(source, 'instance', '', 64, 8)),
     ...(version === undefined ? {} : { version }),
     ...(labels === undefined ? {} : { labels: readLabels(record(labels, 'labels')) }),
+    ...readPageHello(source),
   }
 }
 

@@ -200,6 +200,55 @@ describe('rules in a ruleset', () => {
   })
 })
 
+describe('the hello of a page', () => {
+  const parse = (fields: object) =>
+    parseSdkMessage(
+      JSON.stringify({
+        ...{ type: 'hello', protocol: 1, sdk: { name: 'pipit-browser', version: '1' }, instance: 'page-0001' },
+        ...fields,
+      }),
+    )
+  const deep = JSON.parse(`${'['.repeat(4000)}${']'.repeat(4000)}`) as unknown
+
+  it('names its user, cookies and the proof', () => {
+    const fields = {
+      user: { id: 5, anonymousId: 'a', plan: { name: 'beta' } },
+      cookies: { qa: '' },
+      userHash: 'ab'.repeat(32),
+    }
+    expect(parse(fields)).toMatchObject({ ok: true, message: fields })
+    expect(parse({ userHash: 'AB'.repeat(32) })).toMatchObject({ message: { userHash: 'ab'.repeat(32) } })
+    expect(parse({ user: { plan: 'x'.repeat(8192 - 11) } })).toMatchObject({ ok: true })
+    expect(parse({ user: { deep } })).toMatchObject({ ok: true })
+  })
+
+  it.each<[string, object, string]>([
+    ['a user that is a text', { user: 'ada' }, 'user'],
+    ['a user of more than 8 kB', { user: { plan: 'x'.repeat(8192 - 10) } }, 'user'],
+    ['a user of more than 8 kB in UTF-8', { user: { plan: 'é'.repeat(4096) } }, 'user'],
+    ['an id that is no id', { user: { id: {} } }, 'user.id'],
+    ['an id that is too long', { user: { id: 'x'.repeat(257) } }, 'user.id'],
+    ['an anonymous id that is none', { user: { anonymousId: 5 } }, 'user.anonymousId'],
+    [
+      'too many cookies',
+      { cookies: Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`c${i}`, ''])) },
+      'cookies',
+    ],
+    ['a cookie that is too long', { cookies: { qa: 'x'.repeat(4097) } }, 'cookies.qa'],
+    ['a cookie that is too long in UTF-8', { cookies: { qa: 'é'.repeat(2049) } }, 'cookies.qa'],
+    ['a cookie that is no text', { cookies: { qa: 1 } }, 'cookies.qa'],
+    ['a hash of another length', { userHash: 'ab' }, 'userHash'],
+    ['a hash that is not hex', { userHash: 'xy'.repeat(32) }, 'userHash'],
+  ])('with %s is refused', (_name, fields, path) => {
+    expect(parse(fields)).toMatchObject({ ok: false, error: { code: 'bad-message', path } })
+  })
+
+  it('nested as deep as a message can is refused, and no more', () => {
+    const text = `{"type":"hello","protocol":1,"sdk":{"name":"p","version":"1"},"instance":"page-0001","user":{"a":${'['.repeat(400_000)}${']'.repeat(400_000)}}}`
+    expect(parseSdkMessage(text)).toMatchObject({ ok: false, error: { path: 'user' } })
+  })
+})
+
 describe('rollouts for pages', () => {
   it('are marked by true and by nothing else', () => {
     const parse = (browser: unknown) =>
