@@ -52,6 +52,7 @@ async function serve(flags: Flags): Promise<void> {
 
   const authenticate = createAuthenticate(storage, clock)
   const ingest = createIngest({ storage, clock })
+  const userAgent = createUserAgentReader()
   const memberLists = createMemberLists({ storage })
   const hub = createHub({
     projectRuleset: (environment) => readRuleset(storage, memberLists, environment),
@@ -63,12 +64,13 @@ async function serve(flags: Flags): Promise<void> {
     },
     clock,
     log,
+    userAgent,
   })
   const notifier = logNotifier(log)
   const engine = createEngine({ storage, memberLists, publisher: hub, notifier, clock, newId: nanoid, log })
   const queries = createQueries({ storage, clock, log, ask: queryPrometheus, observe: ingest.observe })
   const app = createApp({
-    ...{ storage, engine, hub, ingest, queries, authenticate, clock, log, userAgent: createUserAgentReader() },
+    ...{ storage, engine, hub, ingest, queries, authenticate, clock, log, userAgent },
     bootId: randomUUID(),
     draining: draining.signal,
   })

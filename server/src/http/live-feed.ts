@@ -59,7 +59,7 @@ export function createLiveFeed(deps: FeedDeps): LiveFeed {
     }
     const newest = deps.hub.convergence(environment)[0]
     const instances = {
-      connected: deps.hub.instances(environment).length,
+      connected: deps.hub.instances(environment).filter(({ kind }) => kind === 'server').length,
       ...(newest === undefined ? {} : { version: newest.version, applied: newest.applied, of: newest.instances }),
     }
     events.set('instances', { event: 'instances', data: JSON.stringify(instances) })

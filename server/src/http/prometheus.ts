@@ -85,12 +85,16 @@ export async function gatherSamples(deps: AppDeps, requests: RequestCounter): Pr
     { name: 'pipit_sockets', help: 'Open SDK sockets.', kind: 'gauge', values: [{ value: sockets ?? 0 }] },
     {
       name: 'pipit_instances',
-      help: 'SDK instances heard lately.',
+      help: 'SDK instances heard lately, servers and pages.',
       kind: 'gauge',
-      values: environments.map(({ name }) => ({
-        labels: { environment: name },
-        value: deps.hub.instances(name).length,
-      })),
+      values: environments.flatMap(({ name }) => {
+        const instances = deps.hub.instances(name)
+        const pages = instances.filter((instance) => instance.kind === 'page').length
+        return [
+          { labels: { environment: name, kind: 'server' }, value: instances.length - pages },
+          { labels: { environment: name, kind: 'page' }, value: pages },
+        ]
+      }),
     },
     { name: 'pipit_rollouts', help: 'Rollouts by phase.', kind: 'gauge', values: rollouts },
     {

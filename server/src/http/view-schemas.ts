@@ -186,6 +186,10 @@ export const convergenceSchema = z
     p99Ms: z.number().optional(),
     lastMs: z.number().optional(),
     behind: z.array(z.string()).readonly(),
+    pages: z
+      .object({ connected: z.number(), applied: z.number() })
+      .optional()
+      .meta({ description: 'Pages that are open, of the newest version alone; the other figures are of servers' }),
   })
   .meta({ id: 'Convergence' })
 
@@ -247,6 +251,7 @@ export const instanceSchema = z
   .object({
     instance: z.string(),
     environment: z.string(),
+    kind: z.enum(['server', 'page']).meta({ description: 'page: a browser, by a web_ key' }),
     sdk: z.object({ name: z.string(), version: z.string() }),
     labels: z.record(z.string(), z.string()).readonly(),
     connectedAt: ms,

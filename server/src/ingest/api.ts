@@ -10,6 +10,8 @@ export interface IngestResult {
 /** Who reports: what exposures and slices are told apart by. */
 export interface ReportingInstance {
   readonly id: string
+  /** In place of the id where exposures are told apart by instance: pages come and go too fast to be compared one by one. */
+  readonly group?: string
   /** Name and version of its SDK, `pipit-node@1.2.0`. */
   readonly sdk?: string
   readonly labels?: { readonly [name: string]: string }

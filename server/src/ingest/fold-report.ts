@@ -126,7 +126,7 @@ function sliceOf(
   rollout: IngestRollout,
   told: NonNullable<Report['exposures']>[number]['slice'],
 ): { readonly [attribute: string]: string } {
-  const slice: { [attribute: string]: string } = { instance: instance.id }
+  const slice: { [attribute: string]: string } = { instance: instance.group ?? instance.id }
   if (instance.sdk !== undefined) slice.sdk = instance.sdk
   for (const attribute of rollout.slices) {
     const value = told?.[attribute] ?? labelOf(instance, attribute)

@@ -1,2 +1,2 @@
-export type { Ingest, IngestResult } from './api.ts'
+export type { Ingest, IngestResult, ReportingInstance } from './api.ts'
 export { createIngest } from './ingest.ts'

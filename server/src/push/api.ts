@@ -4,6 +4,8 @@ import type { Publisher } from '../engine/api.ts'
 export interface InstanceView {
   readonly instance: string
   readonly environment: string
+  /** A page's breakers and receipts are shown, and nothing is decided by them. */
+  readonly kind: 'server' | 'page'
   readonly sdk: { readonly name: string; readonly version: string }
   readonly labels: { readonly [name: string]: string }
   readonly connectedAt: number
@@ -25,6 +27,8 @@ export interface Convergence {
   readonly p99Ms?: number
   readonly lastMs?: number
   readonly behind: readonly string[]
+  /** Pages are counted apart, as of now: a tab that sleeps is not waited for, and is in no percentile. */
+  readonly pages?: { readonly connected: number; readonly applied: number }
 }
 
 export interface Hub extends Publisher {

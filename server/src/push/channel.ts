@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@pipit/shared/clock'
-import { closeCodes } from '@pipit/shared/protocol'
+import { closeCodes, type Hello } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import type { Convergence, Hub, InstanceView } from './api.ts'
 import { createConvergenceLog } from './convergence.ts'
@@ -8,6 +8,7 @@ import { createEdition, type Edition, patchFrame } from './edition.ts'
 import { messageFrame } from './frame.ts'
 import { createHttpInstances } from './http-instances.ts'
 import type { HubLimits } from './limits.ts'
+import { createPageChannel, type PageChannel, type PageChannelParts } from './pages/page-channel.ts'
 import type { Session } from './session.ts'
 
 /** Sockets written to before others get their turn: acknowledgements and receipts do not wait for the last of ten thousand. */
@@ -25,14 +26,16 @@ export interface ChannelParts {
   /** Does not read: to be brought up to date when it does, or cut. */
   readonly slow: (session: Session) => void
   readonly count: (counter: string) => void
+  readonly pages: Pick<PageChannelParts, 'userAgent' | 'visitor'>
 }
 
 /** One environment: who is there, what was published last, and who has confirmed it. */
 export interface Channel {
+  readonly pages: PageChannel
   /** What was published last; read from storage where nothing was yet. */
   edition(): Promise<Edition>
-  /** Answers a `hello` that holds `version`: from here on the session gets every change. */
-  greet(session: Session, version: number | undefined): Promise<void>
+  /** Answers a `hello`: from here on the session gets every change. */
+  greet(session: Session, hello: Hello): Promise<void>
   /** Sends the whole ruleset where the session lacks the newest. */
   catchUp(session: Session): void
   /** Resolves when everything stored before the call is written to the sockets. Calls that come meanwhile are one. */
@@ -90,6 +93,7 @@ export function createChannel(parts: ChannelParts): Channel {
     if (before !== undefined || isPublish)
       receipts.published(after.ruleset.version, clock.now(), clock.monotonic(), present())
     if (before !== undefined) await push(before, after)
+    await pages.push(after)
   }
 
   /** A patch for who holds its starting version, the whole ruleset for others. */
@@ -122,16 +126,33 @@ export function createChannel(parts: ChannelParts): Channel {
     overHttp.forget(instance)
   }
 
+  async function greetServer(session: Session, { instance, version }: Hello): Promise<void> {
+    const newest = await edition()
+    if (session.isClosed) return
+    admit(session, instance)
+    session.sentVersion = 0
+    const isHeld = version === newest.ruleset.version
+    bring(session, isHeld ? newest.nothingNew() : newest.frame(), newest.ruleset.version)
+  }
+
+  const pages = createPageChannel({ ...parts.pages, clock, edition, slow: parts.slow })
+
+  function pagesAt(version: number): Convergence['pages'] {
+    let connected = 0
+    let applied = 0
+    for (const { appliedVersion } of pages.sessions()) {
+      connected++
+      if (appliedVersion >= version) applied++
+    }
+    return connected === 0 ? undefined : { connected, applied }
+  }
+
   return {
+    pages,
     edition,
-    async greet(session, version) {
+    async greet(session, hello) {
       try {
-        const newest = await edition()
-        if (session.isClosed || session.hello === undefined) return
-        admit(session, session.hello.instance)
-        session.sentVersion = 0
-        const isHeld = version === newest.ruleset.version
-        bring(session, isHeld ? newest.nothingNew() : newest.frame(), newest.ruleset.version)
+        await (session.kind === 'web' ? pages.greet(session, hello) : greetServer(session, hello))
       } catch (error) {
         parts.log.warn(`the ruleset of ${parts.environment} could not be read for a new connection: ${String(error)}`)
         session.send(unreadable)
@@ -139,14 +160,17 @@ export function createChannel(parts: ChannelParts): Channel {
       }
     },
     catchUp(session) {
+      if (session.kind === 'web') return pages.catchUp(session)
       if (current !== undefined && members.has(session) && session.sentVersion < current.ruleset.version)
         bring(session, current.frame(), current.ruleset.version)
     },
     publish: () => refresh(true),
     applied(session, version) {
-      if (session.hello !== undefined) receipts.applied(session.hello.instance, version, clock.monotonic())
+      if (session.hello !== undefined && session.kind === 'srv')
+        receipts.applied(session.hello.instance, version, clock.monotonic())
     },
     leave(session) {
+      pages.leave(session)
       if (!members.delete(session) || session.hello === undefined) return
       const { instance } = session.hello
       const others = (sockets.get(instance) ?? 1) - 1
@@ -162,6 +186,7 @@ export function createChannel(parts: ChannelParts): Channel {
       if (instance.version > 0) receipts.applied(instance.instance, instance.version, clock.monotonic())
     },
     expire() {
+      void pages.tick()
       for (const instance of overHttp.expire()) if (!sockets.has(instance)) receipts.left(instance)
     },
     breakers(rollout) {
@@ -175,8 +200,13 @@ export function createChannel(parts: ChannelParts): Channel {
       }
       return { open, instances }
     },
-    instances: () => [...[...members].flatMap(viewOf), ...overHttp.views()],
-    convergence: receipts.list,
+    instances: () => [...[...members, ...pages.sessions()].flatMap(viewOf), ...overHttp.views()],
+    convergence: () =>
+      receipts.list().map((each, i) => {
+        // Of the newest alone: to count ten thousand pages for each of a hundred versions would take too long.
+        const there = i === 0 ? pagesAt(each.version) : undefined
+        return there === undefined ? each : { ...each, pages: there }
+      }),
   }
 }
 
@@ -194,6 +224,7 @@ function viewOf(session: Session): InstanceView[] {
     {
       instance: hello.instance,
       environment: session.environment,
+      kind: session.kind === 'web' ? 'page' : 'server',
       sdk: hello.sdk,
       labels: hello.labels ?? {},
       connectedAt: session.connectedAt,

@@ -28,6 +28,7 @@ export function createHttpInstances(clock: Clock, limits: HubLimits): HttpInstan
       const view: InstanceView = {
         instance,
         environment,
+        kind: 'server',
         sdk: { name, version: sdkVersion },
         labels: {},
         connectedAt: before?.connectedAt ?? now,

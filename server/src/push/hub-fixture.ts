@@ -2,13 +2,13 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '@pipit/shared/clock'
-import { encodeMessage } from '@pipit/shared/protocol'
+import { encodeMessage, type Report } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import { WebSocket } from 'ws'
-import type { Ingest } from '../ingest/index.ts'
+import type { Ingest, ReportingInstance } from '../ingest/index.ts'
 import { systemClock } from '../platform/index.ts'
 import { attachHub } from './attach.ts'
-import { createHub, type HubParts, type PushHub } from './hub.ts'
+import { createHub, type HubParts, type PushHub, type Who } from './hub.ts'
 import type { HubLimits } from './limits.ts'
 
 export const rollout = {
@@ -48,6 +48,7 @@ export const hello = (instance: string, version?: number): string =>
 export type Message = { readonly [field: string]: unknown }
 
 export interface HubOptions {
+  readonly ruleset?: Ruleset
   readonly limits?: Partial<HubLimits>
   readonly ingest?: Partial<Ingest>
   readonly authenticate?: HubParts['authenticate']
@@ -57,14 +58,16 @@ export interface HubOptions {
 
 /** The hub alone, on a ruleset in memory that `publish` replaces. */
 export function hubOf(options: HubOptions = {}) {
-  let ruleset = rulesetOf(1, 5)
+  let ruleset = options.ruleset ?? rulesetOf(1, 5)
+  const reports: { readonly instance: ReportingInstance; readonly report: Report }[] = []
   const taken: number[] = []
   const warnings: string[] = []
   const hub = createHub({
     projectRuleset: options.projectRuleset ?? (async () => ruleset),
     ingest: {
-      submit: async (_environment, _instance, report) => {
+      submit: async (_environment, instance, report) => {
         taken.push(report.seq)
+        reports.push({ instance, report })
         return { seq: report.seq, status: 'stored' }
       },
       observe: () => Promise.resolve(undefined),
@@ -85,6 +88,7 @@ export function hubOf(options: HubOptions = {}) {
   return {
     hub,
     taken,
+    reports,
     warnings,
     async publish(next: Ruleset): Promise<void> {
       ruleset = next
@@ -195,4 +199,26 @@ export async function seated(hub: PushHub, instance: string, version?: number) {
   await hub.edition('production')
   for (let i = 0; i < 10; i++) await Promise.resolve()
   return { ...memory, ...seat }
+}
+
+/** A page in the hub on a socket in memory; `says` greets and waits for the answer. */
+export async function pageOf(hub: PushHub, instance: string, fields: object = {}, who: Partial<Who> = {}) {
+  const memory = memorySocket()
+  const seat = hub.join(memory.socket, { environment: 'production', keyId: 'k2', kind: 'web', ...who })
+  if (seat === undefined) throw new Error('no seat was free')
+  async function says(message: object): Promise<readonly Message[]> {
+    const before = memory.frames.length
+    seat?.session.receive(JSON.stringify(message))
+    await hub.edition('production')
+    await settled()
+    return memory.messages().slice(before)
+  }
+  const greets = (more: object): Promise<readonly Message[]> => says({ ...JSON.parse(hello(instance)), ...more })
+  const [first] = await greets(fields)
+  return { ...memory, ...seat, says, greets, first }
+}
+
+/** Whatever waits for nothing but promises is done. */
+export async function settled(): Promise<void> {
+  for (let i = 0; i < 30; i++) await Promise.resolve()
 }

@@ -1,11 +1,14 @@
 import type { Clock } from '@pipit/shared/clock'
-import { closeCodes } from '@pipit/shared/protocol'
+import type { DecideEnvironment } from '@pipit/shared/decide'
+import { closeCodes, type Hello, type Report } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import type { Ingest } from '../ingest/index.ts'
 import type { Hub } from './api.ts'
 import { type Channel, createChannel } from './channel.ts'
 import type { Edition } from './edition.ts'
 import { defaultLimits, type HubLimits } from './limits.ts'
+import { fillPageReport } from './pages/page-report.ts'
+import type { Visitor } from './pages/visitor.ts'
 import { createSession, type Session, type SessionSocket } from './session.ts'
 import { createTender } from './tender.ts'
 
@@ -17,12 +20,23 @@ export interface HubParts {
   readonly clock: Clock
   readonly log: { warn(message: string): void }
   readonly limits?: Partial<HubLimits>
+  /** Reads a `User-Agent` header as SDKs do, for rules that ask for it and users of pages. */
+  readonly userAgent?: DecideEnvironment['userAgent']
 }
 
 /** Who a key belongs to; undefined for one that is unknown or revoked. */
 export type Authenticate = (
   key: string,
 ) => Promise<{ readonly keyId: string; readonly kind: 'srv' | 'web'; readonly environment: string } | undefined>
+
+/** Who is at the other end of a socket, by its key and its request. */
+export interface Who {
+  readonly environment: string
+  readonly keyId: string
+  readonly kind: 'srv' | 'web'
+  /** The `User-Agent` of a page's request. */
+  readonly agent?: string | undefined
+}
 
 /** The hub with what the transports in front of it need. */
 export interface PushHub extends Hub {
@@ -33,10 +47,7 @@ export interface PushHub extends Hub {
   /** Sockets that may still join. */
   readonly freeSeats: number
   /** Takes a socket in; undefined when there are too many, the hub is closed, or the key was revoked meanwhile. */
-  join(
-    socket: SessionSocket,
-    who: { readonly environment: string; readonly keyId: string; readonly kind: 'srv' | 'web' },
-  ): { readonly session: Session; leave(): void } | undefined
+  join(socket: SessionSocket, who: Who): { readonly session: Session; leave(): void } | undefined
   /** What was published last. */
   edition(environment: string): Promise<Edition>
   counters(): { readonly [name: string]: number }
@@ -57,8 +68,8 @@ export function createHub(parts: HubParts): PushHub {
   let isClosed = false
   let emptied: (() => void) | undefined
 
-  const count = (counter: string): void => {
-    counters[counter] = (counters[counter] ?? 0) + 1
+  const count = (counter: string, by = 1): void => {
+    counters[counter] = (counters[counter] ?? 0) + by
   }
   const tender = createTender({
     clock,
@@ -74,10 +85,20 @@ export function createHub(parts: HubParts): PushHub {
     let found = channels.get(environment)
     if (found === undefined) {
       const projectRuleset = (): Promise<Ruleset> => parts.projectRuleset(environment)
-      found = createChannel({ environment, projectRuleset, clock, limits, log, slow: tender.slow, count })
+      found = createChannel({
+        ...{ environment, projectRuleset, clock, limits, log, slow: tender.slow, count },
+        pages: { userAgent: parts.userAgent, visitor: async (session, hello) => visitorOf(session, hello) },
+      })
       channels.set(environment, found)
     }
     return found
+  }
+
+  async function prepareReport({ pages }: Channel, session: Session, report: Report): Promise<Report> {
+    // Who the user was when it came: the page may greet for another one meanwhile.
+    const visitor = await pages.visitor(session)
+    const { compiled } = await pages.edition()
+    return fillPageReport(report, { compiled, user: visitor?.user, count })
   }
 
   return {
@@ -93,8 +114,9 @@ export function createHub(parts: HubParts): PushHub {
       const home = channel(who.environment)
       const session = createSession({
         ...{ ...who, socket, ingest, clock, limits, log, count },
-        greeted: (greeted, { version }) => void home.greet(greeted, version),
+        greeted: (greeted, hello) => void home.greet(greeted, hello),
         applied: (from, { version }) => home.applied(from, version),
+        prepare: who.kind === 'web' ? (from, report) => prepareReport(home, from, report) : undefined,
       })
       sessions.add(session)
       tender.join(session)
@@ -139,3 +161,5 @@ export function createHub(parts: HubParts): PushHub {
     },
   }
 }
+
+const visitorOf = ({ agent }: Session, { user, cookies = {} }: Hello): Visitor => ({ user, cookies, agent })

@@ -9,7 +9,7 @@ import {
   type SdkMessage,
   type WireError,
 } from '@pipit/shared/protocol'
-import type { Ingest } from '../ingest/index.ts'
+import type { Ingest, ReportingInstance } from '../ingest/index.ts'
 import { messageFrame, pongFrame } from './frame.ts'
 import type { HubLimits } from './limits.ts'
 
@@ -28,6 +28,7 @@ export interface SessionParts {
   readonly kind: 'srv' | 'web'
   readonly environment: string
   readonly keyId: string
+  readonly agent?: string | undefined
   readonly socket: SessionSocket
   readonly ingest: Ingest
   readonly clock: Clock
@@ -35,6 +36,8 @@ export interface SessionParts {
   readonly log: { warn(message: string): void }
   /** The SDK has greeted, for the first time or to get the whole ruleset: send it what it lacks. */
   readonly greeted: (session: Session, hello: Hello) => void
+  /** Of a page: its report as it may be stored, or why it may not. */
+  readonly prepare?: ((session: Session, report: Report) => Promise<Report | WireError>) | undefined
   readonly applied: (session: Session, message: Applied) => void
   readonly count: (counter: string) => void
 }
@@ -42,7 +45,10 @@ export interface SessionParts {
 /** One connected SDK. */
 export interface Session {
   readonly environment: string
+  readonly kind: 'srv' | 'web'
   readonly keyId: string
+  /** The `User-Agent` of a page's request. */
+  readonly agent: string | undefined
   readonly connectedAt: number
   /** Undefined before the greeting. */
   readonly hello: Hello | undefined
@@ -68,6 +74,10 @@ export interface Session {
   close(code: number, reason: string): void
   terminate(): void
 }
+
+/** Pages have names of their own, so that none can use up the sequence of a server, and are one in what is counted by instance. */
+export const reporting = (kind: 'srv' | 'web', instance: string): Pick<ReportingInstance, 'id' | 'group'> =>
+  kind === 'srv' ? { id: instance } : { id: `page/${instance}`, group: 'pages' }
 
 export function createSession(parts: SessionParts): Session {
   const { socket, clock, limits } = parts
@@ -153,7 +163,6 @@ export function createSession(parts: SessionParts): Session {
   }
 
   async function store(report: Report, { instance, sdk, labels }: Hello): Promise<void> {
-    if (report.breakers !== undefined) breakers = report.breakers.map((breaker) => breaker.rollout)
     const unavailable = (message: string): Buffer =>
       messageFrame({ type: 'error', code: 'unavailable', message, retry: true, seq: report.seq })
     if (reportsInHand >= limits.reportsInHand) {
@@ -162,8 +171,12 @@ export function createSession(parts: SessionParts): Session {
     }
     reportsInHand++
     try {
-      const from = { id: instance, sdk: `${sdk.name}@${sdk.version}`, ...(labels === undefined ? {} : { labels }) }
-      const result = await parts.ingest.submit(parts.environment, from, report)
+      const ready = parts.prepare === undefined ? report : await parts.prepare(session, report)
+      if (ready.type === 'error') return answerError({ ...ready, seq: report.seq })
+      if (ready.breakers !== undefined) breakers = ready.breakers.map((breaker) => breaker.rollout)
+      const sdkText = `${sdk.name}@${sdk.version}`
+      const from = { ...reporting(parts.kind, instance), sdk: sdkText, ...(labels === undefined ? {} : { labels }) }
+      const result = await parts.ingest.submit(parts.environment, from, ready)
       answer(messageFrame('type' in result ? result : { type: 'ack', seq: result.seq }))
     } catch (error) {
       parts.log.warn(`report ${report.seq} of ${instance} could not be stored: ${String(error)}`)
@@ -175,7 +188,9 @@ export function createSession(parts: SessionParts): Session {
 
   const session: Session = {
     environment: parts.environment,
+    kind: parts.kind,
     keyId: parts.keyId,
+    agent: parts.agent,
     connectedAt: lastSeenAt,
     get sentVersion() {
       return sentVersion

@@ -10,6 +10,7 @@ export type {
   Hello,
   OutcomeCell,
   OutcomeKind,
+  PagePatchMessage,
   PageRulesetMessage,
   PatchMessage,
   Ping,

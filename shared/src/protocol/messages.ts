@@ -1,5 +1,5 @@
 import type { MemberDelta, MemberList, Ruleset, RulesetCohort, RulesetRollout } from '../rules/index.ts'
-import type { PageRuleset, PageUser } from './page.ts'
+import type { PageRollout, PageRuleset, PageUser } from './page.ts'
 
 /** Version of the wire; a server answers a `hello` of a version it does not speak with error `protocol-version`. */
 export const protocolVersion = 1
@@ -66,6 +66,15 @@ export interface PatchMessage extends Partial<Cadence> {
   /** Cohorts that are new or changed. */
   readonly cohorts?: { readonly [key: string]: CohortPatch }
   readonly removed?: { readonly rollouts?: readonly string[]; readonly cohorts?: readonly string[] }
+}
+
+/**
+ * The same for a page: from one page ruleset to the next, where `result` is one more field. With `from === version` the results alone may have
+ * changed: another user, or another time of day.
+ */
+export interface PagePatchMessage extends Omit<PatchMessage, 'holdback' | 'rollouts' | 'cohorts' | 'removed'> {
+  readonly rollouts?: { readonly [key: string]: { readonly [K in keyof PageRollout]?: PageRollout[K] | null } }
+  readonly removed?: { readonly rollouts?: readonly string[] }
 }
 
 /** Receipt: this instance now decides by `version`. */

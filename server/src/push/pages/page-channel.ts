@@ -1,0 +1,138 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Clock } from '@pipit/shared/clock'
+import type { DecideEnvironment } from '@pipit/shared/decide'
+import type { Hello } from '@pipit/shared/protocol'
+import type { Edition } from '../edition.ts'
+import type { Session } from '../session.ts'
+import { createPageEdition, type Decided, type PageEdition } from './page-edition.ts'
+import type { Visitor } from './visitor.ts'
+
+/** Pages decided for before others get their turn. */
+const pagesPerTurn = 200
+const minuteMs = 60_000
+
+export interface PageChannelParts {
+  readonly clock: Clock
+  readonly edition: () => Promise<Edition>
+  readonly userAgent: DecideEnvironment['userAgent']
+  /** Does not read: to be brought up to date when it does, or cut. */
+  readonly slow: (session: Session) => void
+  /** Who may be claimed to be there. */
+  readonly visitor: (session: Session, hello: Hello) => Promise<Visitor>
+}
+
+/** The pages of one environment. */
+export interface PageChannel {
+  /** Answers a `hello`: from here on the page gets every change, and every change of what is decided for its user. */
+  greet(session: Session, hello: Hello): Promise<void>
+  catchUp(session: Session): void
+  /** Resolves when every page has what is newest. */
+  push(edition: Edition): Promise<void>
+  /** Decides anew where the hour counts and a minute is over. */
+  tick(): Promise<void>
+  leave(session: Session): void
+  /** Who is there, and has been answered. */
+  sessions(): Iterable<Session>
+  /** Who the page's user is, as of its last greeting. */
+  visitor(session: Session): Promise<Visitor | undefined>
+  edition(): Promise<PageEdition>
+}
+
+interface Seat {
+  readonly hello: Hello
+  readonly visitor: Promise<Visitor>
+  /** What was sent last: by which edition, for whom, and with which results. */
+  sent: { readonly edition: PageEdition; readonly visitor: Visitor; readonly decided: Decided } | undefined
+}
+
+export function createPageChannel(parts: PageChannelParts): PageChannel {
+  const { clock } = parts
+  const environment: DecideEnvironment = { now: () => clock.now(), userAgent: parts.userAgent }
+  const seats = new Map<Session, Seat>()
+  let current: PageEdition | undefined
+  let minute = minuteOf()
+
+  function minuteOf(): number {
+    return Math.floor(clock.now() / minuteMs)
+  }
+
+  function turn(edition: Edition): PageEdition {
+    if (current?.edition !== edition) current = createPageEdition(edition, current)
+    return current
+  }
+
+  const newest = async (): Promise<PageEdition> => turn(await parts.edition())
+
+  function write(session: Session, seat: Seat, frame: Buffer, sent: NonNullable<Seat['sent']>): void {
+    session.send(frame)
+    session.sentVersion = sent.edition.version
+    seat.sent = sent
+  }
+
+  function whole(session: Session, seat: Seat, edition: PageEdition, visitor: Visitor): void {
+    const decided = edition.decide(visitor, environment)
+    write(session, seat, edition.frame(decided), { edition, visitor, decided })
+  }
+
+  /** The page has what is newest, and its results as they are now. */
+  function bring(session: Session, seat: Seat, edition: PageEdition): void {
+    const { sent } = seat
+    if (session.isClosed || sent === undefined) return
+    if (session.isSlow) return parts.slow(session)
+    const decided = edition.decide(sent.visitor, environment)
+    if (sent.edition === edition && sent.decided.text === decided.text) return
+    write(session, seat, edition.patchFrame(sent.edition, sent.decided, decided), { ...sent, edition, decided })
+  }
+
+  async function bringAll(edition: PageEdition): Promise<void> {
+    let done = 0
+    for (const [session, seat] of [...seats]) {
+      if (++done % pagesPerTurn === 0) await setImmediate()
+      // A newer one comes with a push of its own.
+      if (current !== edition) return
+      if (seats.get(session) === seat) bring(session, seat, edition)
+    }
+  }
+
+  return {
+    async greet(session, hello) {
+      const seat: Seat = { hello, visitor: parts.visitor(session, hello), sent: undefined }
+      seats.set(session, seat)
+      const visitor = await seat.visitor
+      const edition = await newest()
+      // It left, or has greeted for another user meanwhile.
+      if (session.isClosed || seats.get(session) !== seat) return
+      if (session.isSlow) {
+        seat.sent = { edition, visitor, decided: edition.decide(visitor, environment) }
+        session.sentVersion = 0
+        return parts.slow(session)
+      }
+      if (hello.version !== edition.version) return whole(session, seat, edition, visitor)
+      const decided = edition.decide(visitor, environment)
+      write(session, seat, edition.resultsFrame(decided), { edition, visitor, decided })
+    },
+    catchUp(session) {
+      const seat = seats.get(session)
+      if (current === undefined || seat?.sent === undefined || session.isClosed) return
+      whole(session, seat, current, seat.sent.visitor)
+    },
+    push: async (edition) => {
+      if (seats.size === 0) return
+      await bringAll(turn(edition))
+    },
+    async tick() {
+      const now = minuteOf()
+      if (now === minute) return
+      minute = now
+      if (current?.goesByTime === true) await bringAll(current)
+    },
+    leave(session) {
+      seats.delete(session)
+    },
+    *sessions() {
+      for (const [session, { sent }] of seats) if (sent !== undefined) yield session
+    },
+    visitor: async (session) => seats.get(session)?.visitor,
+    edition: newest,
+  }
+}
