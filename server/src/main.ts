@@ -60,7 +60,8 @@ async function serve(flags: Flags): Promise<void> {
     authenticate: async (secret) => {
       const key = await authenticate(secret)
       if (key === undefined || key.kind === 'adm' || key.environment === undefined) return undefined
-      return { keyId: key.id, kind: key.kind, environment: key.environment }
+      const { id: keyId, kind, environment, origins } = key
+      return { keyId, kind, environment, origins }
     },
     clock,
     log,

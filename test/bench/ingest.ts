@@ -48,7 +48,14 @@ const progress = {
   dismissed: {},
   thresholds: { version: 1, ms: [10, 20] },
 }
-await storage.environments.insert({ name: 'e', unitSalt: 'u', rulesetVersion: 1, holdback: 0, createdAt: 0 })
+await storage.environments.insert({
+  name: 'e',
+  unitSalt: 'u',
+  rulesetVersion: 1,
+  holdback: 0,
+  userHash: 'off',
+  createdAt: 0,
+})
 await storage.rollouts.insert({
   id: 'r',
   environment: 'e',

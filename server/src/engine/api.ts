@@ -116,6 +116,8 @@ export interface Catalog {
       readonly role?: Role
       readonly name: string
       readonly secret?: string
+      /** For `web` keys: the origins whose pages may use it. */
+      readonly origins?: readonly string[]
     },
     by: ByWhom,
   ): Promise<Result<{ readonly record: KeyRecord; readonly secret: string }>>

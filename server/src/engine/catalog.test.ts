@@ -316,9 +316,17 @@ describe('keys', () => {
       [{ kind: 'srv', name: ' ', environment: 'production' }, 'name'],
       [{ kind: 'srv', name: 'a', environment: 'production', secret: 'web_0123456789abcdef' }, 'secret'],
       [{ kind: 'srv', name: 'a', environment: 'production', secret: 'srv_short' }, 'secret'],
+      [{ kind: 'srv', name: 'a', environment: 'production', origins: ['https://shop.example'] }, 'origins'],
+      [{ kind: 'web', name: 'a', environment: 'production', origins: [] }, 'origins'],
+      [{ kind: 'web', name: 'a', environment: 'production', origins: ['https://shop.example/'] }, 'origins[0]'],
+      [{ kind: 'web', name: 'a', environment: 'production', origins: ['https://shop.example', '*'] }, 'origins[1]'],
+      [{ kind: 'web', name: 'a', environment: 'production', origins: ['https://Shop.example:443'] }, 'origins[0]'],
     ] as const) {
       expect(await engine.createKey(wish, by)).toMatchObject({ code: 'invalid', issues: [{ path }] })
     }
+    const origins = ['https://shop.example', 'http://localhost:8080']
+    const web = must(await engine.createKey({ kind: 'web', name: 'shop', environment: 'production', origins }, by))
+    expect(web.record.origins).toEqual(origins)
     const preset = { kind: 'adm', role: 'admin', name: 'first', secret: 'adm_0123456789abcdef' } as const
     expect(must(await engine.createKey(preset, by)).secret).toBe(preset.secret)
     expect(await engine.createKey(preset, by)).toMatchObject({ code: 'exists' })

@@ -90,7 +90,14 @@ export function createCatalog(
         }
         if ((await stores.environments.get(name)) !== undefined)
           throw new Refused({ code: 'exists', message: `there is an environment "${name}" already` })
-        const record = { name, unitSalt: newId(saltLength), rulesetVersion: 1, holdback: 0, createdAt: clock.now() }
+        const record = {
+          name,
+          unitSalt: newId(saltLength),
+          rulesetVersion: 1,
+          holdback: 0,
+          userHash: 'off' as const,
+          createdAt: clock.now(),
+        }
         await stores.environments.insert(record)
         await audit(stores, name, 'create', `environment:${name}`, by, { after: { name } })
         return record

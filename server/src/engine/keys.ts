@@ -26,7 +26,7 @@ export function createKeys(
         if (issues.length > 0) {
           throw new Refused({ code: 'invalid', message: `the key was not made: ${issueText(issues)}`, issues })
         }
-        const { kind, environment, role, name } = wish
+        const { kind, environment, role, name, origins } = wish
         if (environment !== undefined) await needEnvironment(stores, environment)
         const secret = wish.secret ?? `${kind}_${newId(secretLength)}`
         const hash = hashKey(secret)
@@ -40,6 +40,7 @@ export function createKeys(
           name,
           hash,
           hint: secret.slice(0, 8),
+          ...(origins === undefined ? {} : { origins: [...new Set(origins)] }),
           createdAt: clock.now(),
         }
         await stores.keys.insert(record)
@@ -65,15 +66,16 @@ export function createKeys(
   }
 }
 
-const shown = ({ kind, name, role, hint }: KeyRecord): object => ({
+const shown = ({ kind, name, role, hint, origins }: KeyRecord): object => ({
   kind,
   name,
   hint,
   ...(role === undefined ? {} : { role }),
+  ...(origins === undefined ? {} : { origins }),
 })
 
 /** A preset secret must not be guessable, and says its kind so that nobody takes one for another. */
-function keyIssues({ kind, environment, role, name, secret }: Parameters<Catalog['createKey']>[0]): Issue[] {
+function keyIssues({ kind, environment, role, name, secret, origins }: Parameters<Catalog['createKey']>[0]): Issue[] {
   const issues: Issue[] = []
   if (name.trim() === '' || name.length > 128) issues.push({ path: 'name', message: 'must have 1 to 128 characters' })
   if (kind === 'adm' && role === undefined)
@@ -85,5 +87,28 @@ function keyIssues({ kind, environment, role, name, secret }: Parameters<Catalog
   if (kind !== 'adm' && role !== undefined) issues.push({ path: 'role', message: 'is for adm keys only' })
   if (secret !== undefined && !(secret.startsWith(`${kind}_`) && /^[\x21-\x7e]{20,204}$/.test(secret)))
     issues.push({ path: 'secret', message: `must begin with ${kind}_ and have 20 to 204 characters, no spaces` })
+  if (origins !== undefined) issues.push(...originIssues(kind, origins))
   return issues
+}
+
+const maxOrigins = 50
+
+function originIssues(kind: KeyRecord['kind'], origins: readonly string[]): Issue[] {
+  if (kind !== 'web') return [{ path: 'origins', message: 'is for web keys only' }]
+  if (origins.length === 0 || origins.length > maxOrigins)
+    return [{ path: 'origins', message: `must name 1 to ${maxOrigins} origins; leave it out for any` }]
+  return origins.flatMap((origin, i) =>
+    isOrigin(origin)
+      ? []
+      : [{ path: `origins[${i}]`, message: 'must be an origin such as https://shop.example, no path' }],
+  )
+}
+
+/** As browsers send it: lower case, without a path or a usual port. */
+function isOrigin(text: string): boolean {
+  try {
+    return /^https?:/.test(text) && new URL(text).origin === text
+  } catch {
+    return false
+  }
 }

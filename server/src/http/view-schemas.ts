@@ -233,6 +233,7 @@ export const keyViewSchema = z
     role: z.enum(['viewer', 'operator', 'editor', 'admin']).optional(),
     name: z.string(),
     hint: z.string().meta({ description: 'The first characters' }),
+    origins: z.array(z.string()).readonly().optional().meta({ description: 'Whose pages may use it; any when absent' }),
     createdAt: ms,
     lastUsedAt: ms.optional(),
     revokedAt: ms.optional(),
@@ -244,7 +245,13 @@ export const newKeySchema = keyViewSchema
   .meta({ id: 'NewKey' })
 
 export const environmentViewSchema = z
-  .object({ name: z.string(), rulesetVersion: z.number(), holdback: z.number(), createdAt: ms })
+  .object({
+    name: z.string(),
+    rulesetVersion: z.number(),
+    holdback: z.number(),
+    userHash: z.enum(['required', 'off']),
+    createdAt: ms,
+  })
   .meta({ id: 'Environment' })
 
 export const instanceSchema = z

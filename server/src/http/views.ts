@@ -6,6 +6,7 @@ import type { RolloutState } from '../rollout/state.ts'
 import type { CatalogRecord, EnvironmentRecord, KeyRecord, RolloutRecord } from '../storage/ports.ts'
 import type {
   cohortViewSchema,
+  environmentViewSchema,
   keyViewSchema,
   metricViewSchema,
   rolloutDetailSchema,
@@ -122,13 +123,16 @@ export function metricView(record: CatalogRecord<MetricDefinition>): z.infer<typ
   }
 }
 
-/** Without its salt. */
+/** Without its salt and its page secret. */
 export const environmentView = ({
   name,
   rulesetVersion,
   holdback,
+  userHash,
   createdAt,
-}: EnvironmentRecord): Omit<EnvironmentRecord, 'unitSalt'> => ({ name, rulesetVersion, holdback, createdAt })
+}: EnvironmentRecord): z.infer<typeof environmentViewSchema> => ({
+  ...{ name, rulesetVersion, holdback, userHash, createdAt },
+})
 
 export function keyView(record: KeyRecord): z.infer<typeof keyViewSchema> {
   const { hash: _neverShown, ...shown } = record

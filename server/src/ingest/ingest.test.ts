@@ -36,7 +36,14 @@ async function setup(file: object = {}) {
     dismissed: {},
     thresholds: { version: 1, ms: [10] },
   }
-  await storage.environments.insert({ name: 'production', unitSalt: 'u', rulesetVersion: 1, holdback: 0, createdAt: 0 })
+  await storage.environments.insert({
+    name: 'production',
+    unitSalt: 'u',
+    rulesetVersion: 1,
+    holdback: 0,
+    userHash: 'off',
+    createdAt: 0,
+  })
   await storage.rollouts.insert({
     id: 'r1',
     environment: 'production',

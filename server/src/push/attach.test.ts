@@ -49,11 +49,22 @@ describe('who may connect', () => {
   it('is who has a server key; others are told why not before a socket is opened', async () => {
     const { connect, port } = await setup()
     expect(await connect({ key: 'srv_wrong' }).refused).toBe(401)
-    expect(await connect({ key: 'web_good' }).refused).toBe(403)
     expect(await connect({ path: '/sdk/v1/elsewhere' }).refused).toBe(404)
-    expect(await ended(rawSocket(port, handshake('web_good')))).toMatch(
-      /^HTTP\/1.1 403 Forbidden\r\n.*browser SDKs, which this version does not serve yet; use a srv_ key\n$/s,
+    expect(await ended(rawSocket(port, handshake('srv_wrong')))).toMatch(
+      /^HTTP\/1.1 401 Unauthorized\r\n.*this key is unknown or was revoked\n$/s,
     )
+  })
+
+  it('is a page of an origin that its key names, and none of another', async () => {
+    const { connect } = await setup()
+    const shop = connect({ key: 'web_shop', origin: 'https://shop.example' })
+    await shop.opened
+    shop.send(hello('page-0001'))
+    expect(await shop.next()).toMatchObject({ type: 'ruleset', ruleset: { rollouts: {} } })
+    expect(await connect({ key: 'web_shop', origin: 'https://evil.example' }).refused).toBe(403)
+    expect(await connect({ key: 'web_shop', origin: 'https://shop.example.evil.example' }).refused).toBe(403)
+    expect(await connect({ key: 'web_shop' }).refused).toBe(403)
+    await connect({ key: 'web_good', origin: 'https://anywhere.example' }).opened
   })
 
   it('may give the key as a subprotocol, never in the address', async () => {
@@ -61,7 +72,7 @@ describe('who may connect', () => {
     const client = connect({ protocols: ['pipit.v1', 'key.srv_good'] })
     await client.opened
     expect(client.socket.protocol).toBe('pipit.v1')
-    expect(await connect({ protocols: ['pipit.v1', 'key.web_good'] }).refused).toBe(403)
+    await connect({ protocols: ['pipit.v1', 'key.web_good'] }).opened
     expect(await connect({ protocols: ['pipit.v1'], path: '/sdk/v1/connect?key=srv_good' }).refused).toBe(401)
   })
 

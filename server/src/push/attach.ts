@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { closeCodes, wireLimits } from '@pipit/shared/protocol'
 import { WebSocket, WebSocketServer } from 'ws'
-import type { PushHub } from './hub.ts'
+import type { KeyOwner, PushHub, Who } from './hub.ts'
 import type { SessionSocket } from './session.ts'
 
 const path = '/sdk/v1/connect'
@@ -47,26 +47,25 @@ export function attachHub(server: Server, hub: PushHub): void {
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?')[0] ?? ''
 
-interface Admitted {
-  readonly environment: string
-  readonly keyId: string
-  readonly kind: 'srv' | 'web'
-}
-
-type Admission = Admitted | { readonly status: 401 | 403; readonly message: string }
+type Admission = Who | { readonly status: 401 | 403; readonly message: string }
 
 async function admit(hub: PushHub, request: IncomingMessage): Promise<Admission> {
   const key = keyOf(request)
   if (key === undefined) return { status: 401, message: 'give the key as "Authorization: Bearer srv_…"' }
   const who = await hub.authenticate(key)
   if (who === undefined) return { status: 401, message: 'this key is unknown or was revoked' }
-  if (who.kind === 'web') {
-    return {
-      status: 403,
-      message: 'web keys are for browser SDKs, which this version does not serve yet; use a srv_ key',
-    }
-  }
-  return who
+  const fault = originFault(who, request.headers.origin)
+  if (fault !== undefined) return { status: 403, message: fault }
+  const { environment, keyId, kind } = who
+  return { environment, keyId, kind, agent: request.headers['user-agent'] }
+}
+
+/** Why a page may not use a web key, if so. Browsers say truthfully where a page is from; programs need not, so this keeps no secret. */
+export function originFault({ kind, origins }: KeyOwner, origin: string | undefined): string | undefined {
+  if (kind !== 'web' || origins === undefined) return undefined
+  if (origin !== undefined && origins.includes(origin)) return undefined
+  const from = origin === undefined ? 'a request without an Origin header' : `pages of ${origin.slice(0, 200)}`
+  return `this web key is not for ${from}; an admin can make one that names the origin`
 }
 
 /** From the Authorization header, or from the subprotocols `pipit.v1, key.<key>`; never from the URL, which ends up in logs. */
@@ -95,7 +94,7 @@ function refuse(socket: Duplex, status: keyof typeof statusTexts, message: strin
   socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`)
 }
 
-function join(hub: PushHub, opened: WebSocket, raw: Duplex, who: Admitted): void {
+function join(hub: PushHub, opened: WebSocket, raw: Duplex, who: Who): void {
   opened.on('error', () => undefined)
   const seat = hub.join(sessionSocket(opened, raw), who)
   if (seat === undefined) return opened.close(closeCodes.goingAway, '5000')

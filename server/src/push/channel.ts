@@ -26,7 +26,7 @@ export interface ChannelParts {
   /** Does not read: to be brought up to date when it does, or cut. */
   readonly slow: (session: Session) => void
   readonly count: (counter: string) => void
-  readonly pages: Pick<PageChannelParts, 'userAgent' | 'visitor'>
+  readonly pages: Pick<PageChannelParts, 'userAgent' | 'identify'>
 }
 
 /** One environment: who is there, what was published last, and who has confirmed it. */
@@ -135,7 +135,10 @@ export function createChannel(parts: ChannelParts): Channel {
     bring(session, isHeld ? newest.nothingNew() : newest.frame(), newest.ruleset.version)
   }
 
-  const pages = createPageChannel({ ...parts.pages, clock, edition, slow: parts.slow })
+  const pages = createPageChannel({
+    ...parts.pages,
+    ...{ clock, limits, edition, environment: parts.environment, slow: parts.slow },
+  })
 
   function pagesAt(version: number): Convergence['pages'] {
     let connected = 0
@@ -200,7 +203,7 @@ export function createChannel(parts: ChannelParts): Channel {
       }
       return { open, instances }
     },
-    instances: () => [...[...members, ...pages.sessions()].flatMap(viewOf), ...overHttp.views()],
+    instances: () => [...[...members, ...pages.sessions()].flatMap(viewOf), ...overHttp.views(), ...pages.overHttp()],
     convergence: () =>
       receipts.list().map((each, i) => {
         // Of the newest alone: to count ten thousand pages for each of a hundred versions would take too long.

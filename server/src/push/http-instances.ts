@@ -16,19 +16,24 @@ export interface HttpInstances {
   views(): IterableIterator<InstanceView>
 }
 
-export function createHttpInstances(clock: Clock, limits: HubLimits): HttpInstances {
+export function createHttpInstances(
+  clock: Clock,
+  limits: HubLimits,
+  kind: InstanceView['kind'] = 'server',
+): HttpInstances {
+  const most = kind === 'page' ? limits.maxHttpPages : limits.maxHttpInstances
   const known = new Map<string, { readonly view: InstanceView; readonly heardAt: number }>()
 
   return {
     heard({ instance, environment, sdk, version, breakers }) {
       const before = known.get(instance)?.view
-      if (before === undefined && known.size >= limits.maxHttpInstances) return false
+      if (before === undefined && known.size >= most) return false
       const [name = sdk, sdkVersion = ''] = sdk.split('/')
       const now = clock.now()
       const view: InstanceView = {
         instance,
         environment,
-        kind: 'server',
+        kind,
         sdk: { name, version: sdkVersion },
         labels: {},
         connectedAt: before?.connectedAt ?? now,

@@ -78,6 +78,8 @@ export function hubOf(options: HubOptions = {}) {
     authenticate:
       options.authenticate ??
       (async (key) => {
+        if (key === 'web_shop')
+          return { keyId: 'k3', kind: 'web', environment: 'production', origins: ['https://shop.example'] }
         if (key === 'srv_good') return { keyId: 'k1', kind: 'srv', environment: 'production' }
         return key === 'web_good' ? { keyId: 'k2', kind: 'web', environment: 'production' } : undefined
       }),
@@ -128,6 +130,7 @@ export interface ConnectOptions {
   readonly key?: string
   readonly protocols?: readonly string[]
   readonly path?: string
+  readonly origin?: string
 }
 
 /** The hub behind a real server. */
@@ -139,8 +142,11 @@ export async function serveHub(options: HubOptions = {}) {
   const { port } = server.address() as AddressInfo
   const sockets: WebSocket[] = []
 
-  function connect({ key = 'srv_good', protocols, path = '/sdk/v1/connect' }: ConnectOptions = {}) {
-    const headers = protocols === undefined ? { authorization: `Bearer ${key}` } : {}
+  function connect({ key = 'srv_good', protocols, path = '/sdk/v1/connect', origin }: ConnectOptions = {}) {
+    const headers = {
+      ...(protocols === undefined ? { authorization: `Bearer ${key}` } : {}),
+      ...(origin === undefined ? {} : { origin }),
+    }
     const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, [...(protocols ?? [])], { headers })
     sockets.push(socket)
     return clientOf(socket)

@@ -104,7 +104,11 @@ describe('the hub', () => {
     const client = connect()
     await client.opened
     client.send({ ...JSON.parse(hello('instance-1')), ...fields })
-    expect(await client.next()).toMatchObject({ code: 'bad-message', path: field, message: /web_ key/ })
+    expect(await client.next()).toMatchObject({
+      code: 'bad-message',
+      path: field,
+      message: expect.stringMatching(/web_ key/),
+    })
   })
 
   it('sends the whole ruleset to who comes with an older version', async () => {

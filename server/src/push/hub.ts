@@ -7,6 +7,7 @@ import type { Hub } from './api.ts'
 import { type Channel, createChannel } from './channel.ts'
 import type { Edition } from './edition.ts'
 import { defaultLimits, type HubLimits } from './limits.ts'
+import type { PageChannel } from './pages/page-channel.ts'
 import { fillPageReport } from './pages/page-report.ts'
 import type { Visitor } from './pages/visitor.ts'
 import { createSession, type Session, type SessionSocket } from './session.ts'
@@ -25,9 +26,15 @@ export interface HubParts {
 }
 
 /** Who a key belongs to; undefined for one that is unknown or revoked. */
-export type Authenticate = (
-  key: string,
-) => Promise<{ readonly keyId: string; readonly kind: 'srv' | 'web'; readonly environment: string } | undefined>
+export type Authenticate = (key: string) => Promise<KeyOwner | undefined>
+
+export interface KeyOwner {
+  readonly keyId: string
+  readonly kind: 'srv' | 'web'
+  readonly environment: string
+  /** Of a web key: the origins whose pages may use it; any when absent. */
+  readonly origins?: readonly string[] | undefined
+}
 
 /** Who is at the other end of a socket, by its key and its request. */
 export interface Who {
@@ -50,6 +57,9 @@ export interface PushHub extends Hub {
   join(socket: SessionSocket, who: Who): { readonly session: Session; leave(): void } | undefined
   /** What was published last. */
   edition(environment: string): Promise<Edition>
+  /** The pages of an environment, for those without sockets. */
+  pages(environment: string): PageChannel
+  count(counter: string, by?: number): void
   counters(): { readonly [name: string]: number }
 }
 
@@ -87,7 +97,7 @@ export function createHub(parts: HubParts): PushHub {
       const projectRuleset = (): Promise<Ruleset> => parts.projectRuleset(environment)
       found = createChannel({
         ...{ environment, projectRuleset, clock, limits, log, slow: tender.slow, count },
-        pages: { userAgent: parts.userAgent, visitor: async (session, hello) => visitorOf(session, hello) },
+        pages: { userAgent: parts.userAgent, identify: async (hello, agent) => visitorOf(hello, agent) },
       })
       channels.set(environment, found)
     }
@@ -135,6 +145,8 @@ export function createHub(parts: HubParts): PushHub {
         },
       }
     },
+    count,
+    pages: (environment) => channel(environment).pages,
     edition: (environment) => channel(environment).edition(),
     publish: (environment) => channel(environment).publish(),
     disconnect(keyId) {
@@ -162,4 +174,4 @@ export function createHub(parts: HubParts): PushHub {
   }
 }
 
-const visitorOf = ({ agent }: Session, { user, cookies = {} }: Hello): Visitor => ({ user, cookies, agent })
+const visitorOf = ({ user, cookies = {} }: Hello, agent: string | undefined): Visitor => ({ user, cookies, agent })

@@ -20,6 +20,14 @@ export interface HubLimits {
   readonly httpGoneMs: number
   /** Instances of the HTTP fallback that are remembered, per environment. */
   readonly maxHttpInstances: number
+  /** A message of a page, or the body of a request of one. */
+  readonly pageMessageBytes: number
+  /** Pages without a socket that are shown, per environment. */
+  readonly maxHttpPages: number
+  /** Who a page said it was is forgotten when it was not heard for so long. */
+  readonly pageMemoryMs: number
+  /** For that, per environment; whoever was heard longest ago makes room. */
+  readonly pageMemoryBytes: number
   /** For sockets to answer a close before they are cut. */
   readonly closeGraceMs: number
 }
@@ -35,5 +43,9 @@ export const defaultLimits: HubLimits = {
   reportsInHand: 2,
   httpGoneMs: 60_000,
   maxHttpInstances: 20_000,
+  pageMessageBytes: 262_144,
+  maxHttpPages: 20_000,
+  pageMemoryMs: 900_000,
+  pageMemoryBytes: 67_108_864,
   closeGraceMs: 1000,
 }

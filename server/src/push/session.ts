@@ -231,6 +231,8 @@ export function createSession(parts: SessionParts): Session {
     receive(text) {
       if (isClosed) return
       session.heard()
+      if (parts.kind === 'web' && Buffer.byteLength(text) > limits.pageMessageBytes)
+        return badMessage(`a page's message may have ${limits.pageMessageBytes} bytes (limit pageMessageBytes)`)
       const parsed = parseSdkMessage(text)
       if (parsed.ok) handle(parsed.message)
       else answerError(parsed.error)

@@ -57,6 +57,7 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
         unitSalt: 'salt',
         rulesetVersion: 1,
         holdback: 0,
+        userHash: 'off',
         createdAt: 1,
       })
     })
@@ -154,6 +155,16 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect(await storage.history.list('r1', { limit: 10 })).toEqual([])
     })
 
+    it('keeps what an environment asks of pages', async () => {
+      expect(await storage.environments.get('production')).not.toHaveProperty('pageSecret')
+      expect(await storage.environments.setPages('production', { pageSecret: 'secret' })).toBe(true)
+      expect(await storage.environments.setPages('production', { userHash: 'required' })).toBe(true)
+      const pages = { pageSecret: 'secret', userHash: 'required' }
+      expect(await storage.environments.get('production')).toMatchObject(pages)
+      expect(await storage.environments.list()).toMatchObject([pages])
+      expect(await storage.environments.setPages('nowhere', { userHash: 'off' })).toBe(false)
+    })
+
     it('finds keys by their hash, and revokes each once', async () => {
       const key = {
         id: 'k1',
@@ -170,6 +181,9 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect(await storage.keys.revoke('k1', 8)).toBe(true)
       expect(await storage.keys.revoke('k1', 9)).toBe(false)
       expect(await storage.keys.list('production')).toEqual([{ ...key, lastUsedAt: 7, revokedAt: 8 }])
+      const web = { ...key, id: 'k2', kind: 'web', hash: 'def', origins: ['https://shop.example'] } as const
+      await storage.keys.insert(web)
+      expect(await storage.keys.findByHash('def')).toEqual(web)
     })
 
     it('lists members of cohorts, each once, in the order of their bytes', async () => {

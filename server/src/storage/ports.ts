@@ -28,6 +28,10 @@ export interface EnvironmentRecord {
   readonly rulesetVersion: number
   /** Share of people, in percent, whom no rollout touches. */
   readonly holdback: number
+  /** Proves to pages' server who their users are; absent until somebody asks for it. */
+  readonly pageSecret?: string
+  /** Whether a page must prove the id of its user. */
+  readonly userHash: 'required' | 'off'
   readonly createdAt: number
 }
 
@@ -45,6 +49,8 @@ export interface KeyRecord {
   readonly hash: string
   /** First characters, for people to recognise it by. */
   readonly hint: string
+  /** For `web` keys: the origins whose pages may use it; any when absent. */
+  readonly origins?: readonly string[]
   readonly createdAt: number
   readonly lastUsedAt?: number
   readonly revokedAt?: number
@@ -129,6 +135,7 @@ export interface Stores {
     insert(record: EnvironmentRecord): Promise<void>
     /** False when there is no such environment. */
     setHoldback(name: string, holdback: number): Promise<boolean>
+    setPages(name: string, pages: Partial<Pick<EnvironmentRecord, 'pageSecret' | 'userHash'>>): Promise<boolean>
     /** Adds one to the ruleset version and returns it. */
     bump(name: string): Promise<number>
   }

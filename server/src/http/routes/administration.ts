@@ -32,6 +32,11 @@ const keyBody = z
     name: z.string().min(1).max(100).meta({ description: 'For people: who or what uses it' }),
     environment: z.string().min(1).max(64).optional().meta({ description: 'For srv and web; production when absent' }),
     role: z.enum(roles).optional().meta({ description: 'For adm, which needs one' }),
+    origins: z
+      .array(z.string().max(300))
+      .max(50)
+      .optional()
+      .meta({ description: 'For web: whose pages may use it; any when absent', example: ['https://shop.example'] }),
   })
   .meta({ id: 'KeyInput', example: { kind: 'srv', name: 'shop', environment: 'production' } })
 
@@ -160,7 +165,7 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
     .openapi(
       createKey,
       async (c) => {
-        const { kind, name, environment, role } = c.req.valid('json')
+        const { kind, name, environment, role, origins } = c.req.valid('json')
         if (kind === 'adm' && role === undefined) {
           throw invalid([{ path: 'role', message: `is missing; an adm key has one of ${roles.join(', ')}` }])
         }
@@ -170,7 +175,10 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
         if (kind !== 'adm' && role !== undefined) {
           throw invalid([{ path: 'role', message: `is for adm keys only; a ${kind} key has none` }])
         }
-        const wanted = kind === 'adm' ? { role: role ?? 'viewer' } : { environment: environment ?? 'production' }
+        const wanted = {
+          ...(kind === 'adm' ? { role: role ?? 'viewer' } : { environment: environment ?? 'production' }),
+          ...(origins === undefined ? {} : { origins }),
+        }
         const made = await settled(await deps.engine.createKey({ kind, name, ...wanted }, { actor: actorOf(c) }))
         return c.json({ ...keyView(made.record), secret: made.secret }, 201)
       },

@@ -1,11 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@pipit/shared/clock'
 import type { DecideEnvironment } from '@pipit/shared/decide'
-import type { Hello } from '@pipit/shared/protocol'
+import type { Hello, PageUser } from '@pipit/shared/protocol'
+import type { InstanceView } from '../api.ts'
 import type { Edition } from '../edition.ts'
+import { createHttpInstances } from '../http-instances.ts'
+import type { HubLimits } from '../limits.ts'
 import type { Session } from '../session.ts'
 import { createPageEdition, type Decided, type PageEdition } from './page-edition.ts'
 import type { Visitor } from './visitor.ts'
+import { createVisitorMemory } from './visitor-memory.ts'
 
 /** Pages decided for before others get their turn. */
 const pagesPerTurn = 200
@@ -17,8 +21,10 @@ export interface PageChannelParts {
   readonly userAgent: DecideEnvironment['userAgent']
   /** Does not read: to be brought up to date when it does, or cut. */
   readonly slow: (session: Session) => void
-  /** Who may be claimed to be there. */
-  readonly visitor: (session: Session, hello: Hello) => Promise<Visitor>
+  readonly limits: HubLimits
+  readonly environment: string
+  /** Who the user of a page is, as far as it may claim. */
+  readonly identify: (hello: Hello, agent: string | undefined) => Promise<Visitor>
 }
 
 /** The pages of one environment. */
@@ -36,6 +42,12 @@ export interface PageChannel {
   /** Who the page's user is, as of its last greeting. */
   visitor(session: Session): Promise<Visitor | undefined>
   edition(): Promise<PageEdition>
+  /** Answers the `hello` of a page that has no socket. */
+  answer(hello: Hello, agent: string | undefined): Promise<{ readonly edition: PageEdition; readonly decided: Decided }>
+  /** Who an instance said it was, where it was heard lately. */
+  known(instance: string): { readonly user: PageUser | undefined } | undefined
+  /** Pages that have no socket. */
+  overHttp(): Iterable<InstanceView>
 }
 
 interface Seat {
@@ -49,6 +61,8 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
   const { clock } = parts
   const environment: DecideEnvironment = { now: () => clock.now(), userAgent: parts.userAgent }
   const seats = new Map<Session, Seat>()
+  const memory = createVisitorMemory(clock, parts.limits)
+  const overHttp = createHttpInstances(clock, parts.limits, 'page')
   let current: PageEdition | undefined
   let minute = minuteOf()
 
@@ -96,12 +110,14 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
 
   return {
     async greet(session, hello) {
-      const seat: Seat = { hello, visitor: parts.visitor(session, hello), sent: undefined }
+      const seat: Seat = { hello, visitor: parts.identify(hello, session.agent), sent: undefined }
       seats.set(session, seat)
       const visitor = await seat.visitor
       const edition = await newest()
       // It left, or has greeted for another user meanwhile.
       if (session.isClosed || seats.get(session) !== seat) return
+      memory.remember(hello.instance, visitor.user)
+      overHttp.forget(hello.instance)
       if (session.isSlow) {
         seat.sent = { edition, visitor, decided: edition.decide(visitor, environment) }
         session.sentVersion = 0
@@ -121,12 +137,18 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
       await bringAll(turn(edition))
     },
     async tick() {
+      for (const [{ isClosed }, { hello }] of seats) if (!isClosed) memory.touch(hello.instance)
+      memory.expire()
+      overHttp.expire()
       const now = minuteOf()
       if (now === minute) return
       minute = now
       if (current?.goesByTime === true) await bringAll(current)
     },
     leave(session) {
+      const seat = seats.get(session)
+      // Its last report is on its way.
+      if (seat !== undefined) memory.touch(seat.hello.instance)
       seats.delete(session)
     },
     *sessions() {
@@ -134,5 +156,16 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
     },
     visitor: async (session) => seats.get(session)?.visitor,
     edition: newest,
+    async answer(hello, agent) {
+      const visitor = await parts.identify(hello, agent)
+      const edition = await newest()
+      const { instance, sdk, version = 0 } = hello
+      memory.remember(instance, visitor.user)
+      const { environment: name } = parts
+      overHttp.heard({ instance, environment: name, sdk: `${sdk.name}/${sdk.version}`, version })
+      return { edition, decided: edition.decide(visitor, environment) }
+    },
+    known: (instance) => memory.find(instance),
+    overHttp: () => overHttp.views(),
   }
 }

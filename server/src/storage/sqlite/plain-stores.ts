@@ -15,14 +15,24 @@ export function present<T extends object>(row: T): { [K in keyof T]: Exclude<T[K
 
 export function environmentStore({ orm }: Connection): Stores['environments'] {
   const table = tables.environments
+  const record = (row: typeof table.$inferSelect): EnvironmentRecord => ({
+    ...present(row),
+    userHash: row.userHash === 'required' ? 'required' : 'off',
+  })
   return {
-    list: async () => orm.select().from(table).orderBy(asc(table.name)).all(),
-    get: async (name) => orm.select().from(table).where(eq(table.name, name)).get(),
+    list: async () => orm.select().from(table).orderBy(asc(table.name)).all().map(record),
+    async get(name) {
+      const row = orm.select().from(table).where(eq(table.name, name)).get()
+      return row && record(row)
+    },
     async insert(record: EnvironmentRecord) {
       orm.insert(table).values(record).run()
     },
     async setHoldback(name, holdback) {
       return orm.update(table).set({ holdback }).where(eq(table.name, name)).run().changes > 0
+    },
+    async setPages(name, pages) {
+      return orm.update(table).set(pages).where(eq(table.name, name)).run().changes > 0
     },
     async bump(name) {
       const row = orm
@@ -40,16 +50,21 @@ export function environmentStore({ orm }: Connection): Stores['environments'] {
 export function keyStore({ orm }: Connection): Stores['keys'] {
   const table = tables.keys
   const record = (row: typeof table.$inferSelect): KeyRecord => {
-    const { kind, role, ...rest } = present(row)
+    const { kind, role, origins, ...rest } = present(row)
     return {
       ...rest,
       kind: kind as KeyRecord['kind'],
       ...(role === undefined ? {} : { role: role as Role }),
+      ...(origins === undefined ? {} : { origins: JSON.parse(origins) as readonly string[] }),
     } as KeyRecord
   }
   return {
     async insert(key) {
-      orm.insert(table).values(key).run()
+      const origins = key.origins === undefined ? null : JSON.stringify(key.origins)
+      orm
+        .insert(table)
+        .values({ ...key, origins })
+        .run()
     },
     async list(environment) {
       const where =

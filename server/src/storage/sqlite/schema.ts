@@ -7,6 +7,8 @@ export const environments = sqliteTable('environments', {
   unitSalt: text('unit_salt').notNull(),
   rulesetVersion: integer('ruleset_version').notNull(),
   holdback: real().notNull().default(0),
+  pageSecret: text('page_secret'),
+  userHash: text('user_hash').notNull().default('off'),
   createdAt: integer('created_at').notNull(),
 })
 
@@ -20,6 +22,8 @@ export const keys = sqliteTable(
     name: text().notNull(),
     hash: text().notNull(),
     hint: text().notNull(),
+    /** A JSON list. */
+    origins: text(),
     createdAt: integer('created_at').notNull(),
     lastUsedAt: integer('last_used_at'),
     revokedAt: integer('revoked_at'),

@@ -18,7 +18,7 @@ import { catalogStore, rolloutStore } from './rollout-stores.ts'
 
 /** Methods that change something: outside a transaction each is one of its own. */
 const writes: { readonly [S in keyof Stores]: readonly (keyof Stores[S])[] } = {
-  environments: ['insert', 'bump'],
+  environments: ['insert', 'setHoldback', 'setPages', 'bump'],
   keys: ['insert', 'revoke', 'touch'],
   rollouts: ['insert', 'update', 'delete', 'setWake'],
   judge: ['put', 'delete'],
