@@ -11,6 +11,7 @@ function setup() {
   const publisher = {
     publish: () => Promise.resolve(),
     disconnect: () => undefined,
+    greetPagesAgain: () => undefined,
     breakers: () => ({ open: 0, instances: 0 }),
   }
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }

@@ -66,6 +66,7 @@ async function serve(flags: Flags): Promise<void> {
     clock,
     log,
     userAgent,
+    pageSettings: async (name) => (await storage.environments.get(name)) ?? { userHash: 'required' },
   })
   const notifier = logNotifier(log)
   const engine = createEngine({ storage, memberLists, publisher: hub, notifier, clock, newId: nanoid, log })

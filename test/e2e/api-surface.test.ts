@@ -139,7 +139,10 @@ describe('an SDK without a socket', () => {
       body: { type: 'error', code: 'bad-report', path: 'seq' },
     })
     expect(await post('{', {})).toMatchObject({ status: 400, body: { code: 'bad-message' } })
-    expect(await post('{}', { authorization: `Bearer ${server.webKey}` })).toMatchObject({ status: 403 })
+    expect(await post('{"type":"report","seq":1}', { authorization: `Bearer ${server.webKey}` })).toMatchObject({
+      status: 409,
+      body: { code: 'hello-first' },
+    })
     expect(await post('{}', { authorization: 'Bearer srv_nobody_0123456789' })).toMatchObject({
       status: 401,
       body: { code: 'unauthorized' },

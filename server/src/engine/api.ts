@@ -80,6 +80,13 @@ export interface Catalog {
   createEnvironment(name: string, by: ByWhom): Promise<Result<EnvironmentRecord>>
   /** The share of people, in percent, whom no rollout of the environment touches. */
   setHoldback(name: string, holdback: number, by: ByWhom): Promise<Result<EnvironmentRecord>>
+  /** Whether pages must prove the ids of their users; makes the secret where there is none yet. */
+  requireUserHash(name: string, userHash: EnvironmentRecord['userHash'], by: ByWhom): Promise<Result<EnvironmentRecord>>
+  /** Makes a new page secret, which is in the result and shown nowhere else; proofs under the one before hold no more. */
+  rotatePageSecret(
+    name: string,
+    by: ByWhom,
+  ): Promise<Result<{ readonly record: EnvironmentRecord; readonly secret: string }>>
   createCohort(environment: string, input: CohortInput, by: ByWhom): Promise<Result<CatalogRecord<CohortDefinition>>>
   /** Replaces all but the members, and those too where they are given: a list is not lost because nobody sent it along. */
   putCohort(
@@ -141,6 +148,8 @@ export interface Publisher {
   publish(environment: string): Promise<void>
   /** Keys that are no longer valid: their sockets close. */
   disconnect(keyId: string): void
+  /** What is asked of pages has changed: those that are open come back and greet again. */
+  greetPagesAgain(environment: string): void
   /** Local breakers that connected instances have told of, by rollout key. */
   breakers(environment: string, rollout: string): { readonly open: number; readonly instances: number }
 }

@@ -19,6 +19,8 @@ export interface Bench extends BenchParts {
   readonly memberLists: MemberLists
   readonly published: string[]
   readonly disconnected: string[]
+  /** Environments whose pages were asked to greet again. */
+  readonly greetedAgain: string[]
   readonly notified: { readonly id: string; readonly level: string; readonly sentence: string }[]
   readonly logged: string[]
   /** What the hub says of local breakers. */
@@ -37,6 +39,7 @@ export function createBench(parts: BenchParts): Bench {
   const { clock, storage } = parts
   const published: string[] = []
   const disconnected: string[] = []
+  const greetedAgain: string[] = []
   const notified: { id: string; level: string; sentence: string }[] = []
   const logged: string[] = []
   const breakers = { open: 0, instances: 0 }
@@ -55,6 +58,7 @@ export function createBench(parts: BenchParts): Bench {
     publisher: {
       publish: (environment) => outside.publish(environment),
       disconnect: (id) => void disconnected.push(id),
+      greetPagesAgain: (environment) => void greetedAgain.push(environment),
       breakers: () => breakers,
     },
     notifier: { notify: (notification) => outside.notify(notification) },
@@ -62,7 +66,7 @@ export function createBench(parts: BenchParts): Bench {
     newId: (size = 21) => `${ids++}`.padStart(size, 'x'),
     log: { warn: (message) => void logged.push(message), error: (message) => void logged.push(message) },
   })
-  return { ...parts, engine, memberLists, published, disconnected, notified, logged, breakers, outside }
+  return { ...parts, engine, memberLists, published, disconnected, greetedAgain, notified, logged, breakers, outside }
 }
 
 /** A bench with environment `production`, its engine running, and nothing left to do. */

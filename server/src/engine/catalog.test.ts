@@ -332,3 +332,27 @@ describe('keys', () => {
     expect(await engine.createKey(preset, by)).toMatchObject({ code: 'exists' })
   })
 })
+
+describe('proofs of the users of pages', () => {
+  it('are asked for and no more asked for, in the audit without the secret', async () => {
+    const { engine, storage, greetedAgain } = await setup()
+    expect(must(await engine.requireUserHash('production', 'required', by))).toMatchObject({ userHash: 'required' })
+    const made = (await storage.environments.get('production'))?.pageSecret ?? ''
+    expect(made).toHaveLength(43)
+    must(await engine.requireUserHash('production', 'required', by))
+    const { secret } = must(await engine.rotatePageSecret('production', by))
+    expect(secret).not.toBe(made)
+    expect(await storage.environments.get('production')).toMatchObject({ pageSecret: secret, userHash: 'required' })
+    expect(must(await engine.requireUserHash('production', 'off', by)).pageSecret).toBe(secret)
+    expect(greetedAgain).toEqual(['production', 'production', 'production'])
+    const audit = await storage.audit.list({ environment: 'production', limit: 10 })
+    expect(audit.map(({ action, target }) => `${action} ${target}`).slice(0, 3)).toEqual([
+      'edit environment:production',
+      'rotate page-secret:production',
+      'edit environment:production',
+    ])
+    expect(JSON.stringify(audit)).not.toMatch(new RegExp(`${secret}|${made}`))
+    expect(await engine.rotatePageSecret('nowhere', by)).toMatchObject({ code: 'not-found' })
+    expect(await engine.requireUserHash('nowhere', 'off', by)).toMatchObject({ code: 'not-found' })
+  })
+})

@@ -14,6 +14,7 @@ import { createCohorts } from './cohorts.ts'
 import { attempt, type CommandParts, needEnvironment, Refused, refuseStale, saltLength } from './commands.ts'
 import { createKeys } from './keys.ts'
 import type { MemberLists } from './member-lists.ts'
+import { createPageSecrets } from './page-secrets.ts'
 import { auditor, emit } from './record-change.ts'
 import { usersOfMetric } from './references.ts'
 
@@ -81,6 +82,7 @@ export function createCatalog(
 
   return {
     ...createKeys(parts),
+    ...createPageSecrets(parts),
     ...createCohorts(parts),
     createEnvironment: (name, by) =>
       attempted(async (stores) => {

@@ -254,6 +254,12 @@ export const environmentViewSchema = z
   })
   .meta({ id: 'Environment' })
 
+export const pageSecretSchema = environmentViewSchema
+  .extend({
+    secret: z.string().meta({ description: 'For the HMAC-SHA256 of user ids, on your server; never in a page' }),
+  })
+  .meta({ id: 'PageSecret' })
+
 export const instanceSchema = z
   .object({
     instance: z.string(),

@@ -137,7 +137,7 @@ export function createChannel(parts: ChannelParts): Channel {
 
   const pages = createPageChannel({
     ...parts.pages,
-    ...{ clock, limits, edition, environment: parts.environment, slow: parts.slow },
+    ...{ clock, limits, edition, environment: parts.environment, slow: parts.slow, count: parts.count },
   })
 
   function pagesAt(version: number): Convergence['pages'] {

@@ -48,6 +48,7 @@ export const hello = (instance: string, version?: number): string =>
 export type Message = { readonly [field: string]: unknown }
 
 export interface HubOptions {
+  readonly pageSettings?: HubParts['pageSettings']
   readonly ruleset?: Ruleset
   readonly limits?: Partial<HubLimits>
   readonly ingest?: Partial<Ingest>
@@ -86,6 +87,7 @@ export function hubOf(options: HubOptions = {}) {
     clock: options.clock ?? systemClock,
     log: { warn: (message) => warnings.push(message) },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.pageSettings === undefined ? {} : { pageSettings: options.pageSettings }),
   })
   return {
     hub,

@@ -1,15 +1,15 @@
 import type { Clock } from '@pipit/shared/clock'
 import type { DecideEnvironment } from '@pipit/shared/decide'
-import { closeCodes, type Hello, type Report } from '@pipit/shared/protocol'
+import { closeCodes, type Report } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import type { Ingest } from '../ingest/index.ts'
 import type { Hub } from './api.ts'
 import { type Channel, createChannel } from './channel.ts'
 import type { Edition } from './edition.ts'
 import { defaultLimits, type HubLimits } from './limits.ts'
+import { identify, type PageSettings } from './pages/identify.ts'
 import type { PageChannel } from './pages/page-channel.ts'
 import { fillPageReport } from './pages/page-report.ts'
-import type { Visitor } from './pages/visitor.ts'
 import { createSession, type Session, type SessionSocket } from './session.ts'
 import { createTender } from './tender.ts'
 
@@ -21,9 +21,14 @@ export interface HubParts {
   readonly clock: Clock
   readonly log: { warn(message: string): void }
   readonly limits?: Partial<HubLimits>
+  /** What an environment asks of pages; nothing when absent. */
+  readonly pageSettings?: (environment: string) => Promise<PageSettings>
   /** Reads a `User-Agent` header as SDKs do, for rules that ask for it and users of pages. */
   readonly userAgent?: DecideEnvironment['userAgent']
 }
+
+/** Over how long pages return that are to greet again. */
+const pagesReturnMs = 2000
 
 /** Who a key belongs to; undefined for one that is unknown or revoked. */
 export type Authenticate = (key: string) => Promise<KeyOwner | undefined>
@@ -70,6 +75,7 @@ export interface PushHub extends Hub {
 export function createHub(parts: HubParts): PushHub {
   const { clock, log, ingest } = parts
   const limits = { ...defaultLimits, ...parts.limits }
+  const pageSettings = parts.pageSettings ?? (async (): Promise<PageSettings> => ({ userHash: 'off' }))
   const sessions = new Set<Session>()
   const channels = new Map<string, Channel>()
   /** A socket whose key was checked just before it was revoked must not slip in; ids are never used again. */
@@ -97,7 +103,10 @@ export function createHub(parts: HubParts): PushHub {
       const projectRuleset = (): Promise<Ruleset> => parts.projectRuleset(environment)
       found = createChannel({
         ...{ environment, projectRuleset, clock, limits, log, slow: tender.slow, count },
-        pages: { userAgent: parts.userAgent, identify: async (hello, agent) => visitorOf(hello, agent) },
+        pages: {
+          userAgent: parts.userAgent,
+          identify: async (hello, agent) => identify(hello, agent, await pageSettings(environment)),
+        },
       })
       channels.set(environment, found)
     }
@@ -154,6 +163,10 @@ export function createHub(parts: HubParts): PushHub {
       for (const session of sessions)
         if (session.keyId === keyId) session.close(closeCodes.unauthorized, 'this key was revoked')
     },
+    greetPagesAgain(environment) {
+      for (const session of [...channel(environment).pages.sessions()])
+        session.close(closeCodes.goingAway, String(pagesReturnMs))
+    },
     breakers: (environment, rollout) => channel(environment).breakers(rollout),
     instances: (environment) => channel(environment).instances(),
     convergence: (environment) => channel(environment).convergence(),
@@ -173,5 +186,3 @@ export function createHub(parts: HubParts): PushHub {
     },
   }
 }
-
-const visitorOf = ({ user, cookies = {} }: Hello, agent: string | undefined): Visitor => ({ user, cookies, agent })

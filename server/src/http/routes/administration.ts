@@ -23,6 +23,7 @@ import {
   keyViewSchema,
   meSchema,
   newKeySchema,
+  pageSecretSchema,
 } from '../view-schemas.ts'
 import { environmentView, keyView } from '../views.ts'
 
@@ -54,7 +55,12 @@ const environmentPatch = z
       .number()
       .min(0)
       .max(100)
+      .optional()
       .meta({ description: 'Share of people, in percent, whom no rollout of the environment touches' }),
+    userHash: z.enum(['required', 'off']).optional().meta({
+      description:
+        'required: a page must prove the id of its user by the HMAC-SHA256 of it under the page secret, else the user is anonymous',
+    }),
     reason: z.string().min(1).max(500).optional(),
   })
   .meta({
@@ -121,6 +127,14 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
     middleware: guards.writeAnywhere('admin', { required: true }),
     request: { query: noQuery, params: z.strictObject({ name: z.string().max(64) }), body: json(environmentPatch) },
     responses: answers(environmentViewSchema, 'The environment as it is now'),
+  })
+  const rotateSecret = createRoute({
+    method: 'post',
+    path: '/environments/{name}/page-secret',
+    summary: 'Makes a new page secret; hashes under the one before hold no more',
+    middleware: guards.writeAnywhere('admin', { none: true }),
+    request: { query: noQuery, params: z.strictObject({ name: z.string().max(64) }) },
+    responses: answers(pageSecretSchema, 'The secret, shown this once', 201),
   })
   const instances = createRoute({
     method: 'get',
@@ -212,12 +226,25 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
     .openapi(
       changeEnvironment,
       async (c) => {
-        const { holdback, reason } = c.req.valid('json')
+        const { holdback, userHash, reason } = c.req.valid('json')
         const by = { actor: actorOf(c), ...(reason === undefined ? {} : { reason }) }
-        const changed = await settled(await deps.engine.setHoldback(c.req.valid('param').name, holdback, by))
-        return c.json(environmentView(changed), 200)
+        const { name } = c.req.valid('param')
+        const { engine } = deps
+        const held = holdback === undefined ? undefined : await settled(await engine.setHoldback(name, holdback, by))
+        const asked = userHash === undefined ? held : await settled(await engine.requireUserHash(name, userHash, by))
+        if (asked === undefined) throw invalid([{ path: '', message: 'must have holdback, userHash or both' }])
+        return c.json(environmentView(asked), 200)
       },
       tellFaults(changeEnvironment),
+    )
+    .openapi(
+      rotateSecret,
+      async (c) => {
+        const { name } = c.req.valid('param')
+        const { record, secret } = await settled(await deps.engine.rotatePageSecret(name, { actor: actorOf(c) }))
+        return c.json({ ...environmentView(record), secret }, 201)
+      },
+      tellFaults(rotateSecret),
     )
     .openapi(
       instances,

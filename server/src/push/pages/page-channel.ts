@@ -4,6 +4,7 @@ import type { DecideEnvironment } from '@pipit/shared/decide'
 import type { Hello, PageUser } from '@pipit/shared/protocol'
 import type { InstanceView } from '../api.ts'
 import type { Edition } from '../edition.ts'
+import { messageFrame } from '../frame.ts'
 import { createHttpInstances } from '../http-instances.ts'
 import type { HubLimits } from '../limits.ts'
 import type { Session } from '../session.ts'
@@ -25,6 +26,7 @@ export interface PageChannelParts {
   readonly environment: string
   /** Who the user of a page is, as far as it may claim. */
   readonly identify: (hello: Hello, agent: string | undefined) => Promise<Visitor>
+  readonly count: (counter: string) => void
 }
 
 /** The pages of one environment. */
@@ -63,6 +65,8 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
   const seats = new Map<Session, Seat>()
   const memory = createVisitorMemory(clock, parts.limits)
   const overHttp = createHttpInstances(clock, parts.limits, 'page')
+  /** That their user counts as anonymous. */
+  const told = new WeakSet<Session>()
   let current: PageEdition | undefined
   let minute = minuteOf()
 
@@ -108,6 +112,13 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
     }
   }
 
+  function refuse(session: Session): void {
+    parts.count('page_users_unproved')
+    if (told.has(session) || session.isSlow) return
+    told.add(session)
+    session.send(unproved)
+  }
+
   return {
     async greet(session, hello) {
       const seat: Seat = { hello, visitor: parts.identify(hello, session.agent), sent: undefined }
@@ -116,6 +127,7 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
       const edition = await newest()
       // It left, or has greeted for another user meanwhile.
       if (session.isClosed || seats.get(session) !== seat) return
+      if (visitor.isRefused) refuse(session)
       memory.remember(hello.instance, visitor.user)
       overHttp.forget(hello.instance)
       if (session.isSlow) {
@@ -159,6 +171,7 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
     async answer(hello, agent) {
       const visitor = await parts.identify(hello, agent)
       const edition = await newest()
+      if (visitor.isRefused) parts.count('page_users_unproved')
       const { instance, sdk, version = 0 } = hello
       memory.remember(instance, visitor.user)
       const { environment: name } = parts
@@ -169,3 +182,11 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
     overHttp: () => overHttp.views(),
   }
 }
+
+const unproved = messageFrame({
+  type: 'error',
+  code: 'user-hash',
+  message:
+    'this environment asks for userHash, the hex HMAC-SHA256 of the user id under its page secret, and it was missing or wrong: the user counts as anonymous, without id and attributes',
+  retry: false,
+})

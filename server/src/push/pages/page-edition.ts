@@ -6,7 +6,7 @@ import {
   pageRollout,
 } from '@pipit/shared/decide'
 import type { Cadence, PagePatchMessage, PageResult, PageRollout, PageRulesetMessage } from '@pipit/shared/protocol'
-import { sameJson } from '@pipit/shared/rules'
+import { type Ruleset, sameJson } from '@pipit/shared/rules'
 import type { Edition } from '../edition.ts'
 import { textFrame } from '../frame.ts'
 import type { Visitor } from './visitor.ts'
@@ -69,15 +69,17 @@ export function createPageEdition(edition: Edition, previous?: PageEdition): Pag
     return patchFrame({ type: 'patch', from: version, version, rollouts: patched, ...cadence })
   })
   const newPatches = () => keep(({ before, was, is }: Step) => patchFrame(patchOf(before, made, was, is)))
+  let unlisted: CompiledRuleset | undefined
   let patchesFrom: PageEdition | undefined
   let patches = newPatches()
 
   const made: PageEdition = {
     ...{ edition, version, compiled, rollouts, cadence },
     goesByTime: goesByTime(compiled),
-    decide({ user, cookies, agent }, environment) {
+    decide({ user, cookies, agent, isProved }, environment) {
       const headers = agent === undefined ? {} : { 'user-agent': agent }
-      const decided = pageResults(compiled, user, { headers, cookies }, environment)
+      if (!isProved) unlisted ??= compileRuleset(withoutLists(edition.ruleset))
+      const decided = pageResults(isProved ? compiled : (unlisted ?? compiled), user, { headers, cookies }, environment)
       return { results: decided, text: JSON.stringify(decided) }
     },
     text: (decided) => texts(decided.text, decided),
@@ -94,6 +96,13 @@ export function createPageEdition(edition: Edition, previous?: PageEdition): Pag
     },
   }
   return made
+}
+
+/** As it is for who cannot be told by an id: an anonymous id that is the id of a member or of an override is neither's. */
+function withoutLists(ruleset: Ruleset): Ruleset {
+  const rollouts = Object.entries(ruleset.rollouts).map(([key, { overrides: _units, ...rest }]) => [key, rest] as const)
+  const cohorts = Object.entries(ruleset.cohorts).map(([key, { members: _hashes, ...rest }]) => [key, rest] as const)
+  return { ...ruleset, rollouts: Object.fromEntries(rollouts), cohorts: Object.fromEntries(cohorts) }
 }
 
 interface Step {

@@ -6,4 +6,8 @@ export interface Visitor {
   readonly cookies: { readonly [name: string]: string }
   /** Of the request, not of what the page says. */
   readonly agent: string | undefined
+  /** False: lists of members and overrides do not hold for it, whatever its anonymous id is. */
+  readonly isProved: boolean
+  /** Something that it claimed was left out: the page is to be told. */
+  readonly isRefused: boolean
 }
