@@ -12,7 +12,7 @@ const shared: UserConfig = {
 }
 
 /** Each entry by itself, so that a page loads one file and nothing that it does not use. */
-const modules = ['decide'].map(
+const modules = ['index', 'decide'].map(
   (name): UserConfig => ({
     ...shared,
     entry: { [name]: `src/${name}.ts` },
@@ -21,4 +21,8 @@ const modules = ['decide'].map(
   }),
 )
 
-export default defineConfig(modules)
+export default defineConfig([
+  ...modules,
+  // For a script tag: `pipit.createClient(…)`.
+  { ...shared, entry: { pipit: 'src/index.ts' }, format: 'iife', globalName: 'pipit', dts: false },
+])

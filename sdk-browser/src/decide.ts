@@ -8,7 +8,7 @@ import { unitOf, valueAt } from './page-user.ts'
 export interface PageEnvironment {
   /** Uniform in [0, 1), for rollouts that deal out each request by itself. Without it those give stable. */
   readonly random?: () => number
-  /** The server has not been heard of for so long that rollouts with a `deadman` give stable. */
+  /** How long the server has not been heard of: rollouts with a `deadman` of less give stable. */
   readonly silentMs?: number
   /** The user is not the one whose results are in the ruleset: phase and split alone decide, and nothing counts as randomised. */
   readonly other?: boolean
@@ -34,90 +34,92 @@ export function decide(
   user?: User,
   environment: PageEnvironment = {},
 ): Decision {
+  let rollout: PageRollout | undefined
+  let made: Made = [ruleset ? 'unknown-rollout' : 'not-ready']
   try {
-    const rollout = ruleset && Object.hasOwn(ruleset.rollouts, key) ? ruleset.rollouts[key] : undefined
-    if (rollout) return decideRollout(rollout, ruleset?.version ?? 0, key, user, environment)
+    rollout = rolloutIn(ruleset, key)
+    if (rollout) made = decideRollout(rollout, unitOf(user, rollout.unit), environment)
+    return decisionOf(made, rollout, key, user, ruleset)
   } catch {
     // Somebody made the ruleset who is not Pipit: stable, as for a rollout that is not there.
-  }
-  return {
-    rollout: key,
-    variant: 'stable',
-    payload: undefined,
-    reason: ruleset ? 'unknown-rollout' : 'not-ready',
-    rule: undefined,
-    stage: undefined,
-    epoch: 0,
-    version: ruleset?.version ?? 0,
-    randomised: false,
-    unit: undefined,
+    return decisionOf(made, undefined, key, user, ruleset)
   }
 }
+
+/** By own keys alone, so that `constructor` names nothing. */
+export const rolloutIn = (ruleset: PageRuleset | undefined, key: string): PageRollout | undefined =>
+  ruleset && Object.hasOwn(ruleset.rollouts, key) ? ruleset.rollouts[key] : undefined
 
 /** The variant of `decide` alone. */
 export function variant(ruleset: PageRuleset | undefined, key: string, user?: User): string {
   return decide(ruleset, key, user).variant
 }
 
-function decideRollout(
-  rollout: PageRollout,
-  version: number,
+/** Reason, unit, variant (stable where there is none), whether it is randomised, and the rule. */
+type Made = [
+  reason: string,
+  unit?: string | undefined,
+  variant?: string,
+  randomised?: boolean | undefined,
+  rule?: string | undefined,
+]
+
+function decisionOf(
+  [reason, unit, name = 'stable', randomised = false, rule]: Made,
+  rollout: PageRollout | undefined,
   key: string,
   user: User | undefined,
-  { random, silentMs = 0, other = false }: PageEnvironment,
+  ruleset: PageRuleset | undefined,
 ): Decision {
-  const { phase, result, slices, weight } = rollout
-  let unit = unitOf(rollout.unit ?? 'id', user)
-
-  function made(name: string, reason: Reason, randomised = false, rule?: string): Decision {
-    return {
-      rollout: key,
-      variant: name,
-      payload: rollout.variants.find((arm) => arm.name === name)?.payload,
-      reason,
-      rule,
-      stage: rollout.stage,
-      epoch: rollout.epoch,
-      version,
-      randomised: randomised && !other,
-      unit,
-      ...(slices && reason === 'split' && { slice: sliceOf(slices, user) }),
-    }
+  const slices = reason === 'split' && rollout?.slices
+  return {
+    rollout: key,
+    variant: name,
+    payload: rollout?.variants.find((arm) => arm.name === name)?.payload,
+    reason: reason as Reason,
+    rule,
+    stage: rollout?.stage,
+    epoch: rollout?.epoch ?? 0,
+    version: ruleset?.version ?? 0,
+    randomised,
+    unit,
+    ...(slices && { slice: sliceOf(slices, user) }),
   }
-
-  const deciding = /^(running|paused|awaiting-approval)$/.test(phase)
-  if (!deciding && phase !== 'succeeded') return made('stable', 'phase')
-  if (deciding && rollout.deadmanMs && silentMs >= rollout.deadmanMs) return made('stable', 'deadman')
-  if (result && !other) {
-    // A rule that would split somebody who has no unit for it says that there is none.
-    if (result.reason === 'no-unit') unit = undefined
-    return made(result.variant, result.reason as Reason, result.randomised, result.rule)
-  }
-  if (!deciding) return made(rollout.winner ?? canaryOf(rollout, -1), 'phase')
-  const byRequest = rollout.assign === 'request'
-  const of = unit
-  if (byRequest) unit = undefined
-  if (byRequest ? !random : of === undefined) return made('stable', 'no-unit')
-  const hash = (seed: number): number =>
-    byRequest ? (random?.() ?? 0) * 4_294_967_296 : hashText(rollout.salt + of, seed)
-  const inside = hash(hashSeeds.assign) < hashesBelow(Math.round(weight * 1000))
-  const arm = inside ? canaryOf(rollout, rollout.variants.length > 2 ? hash(hashSeeds.arm) : -1) : 'stable'
-  return made(arm, 'split', true)
 }
 
-/** The arm that a hash of the canary's users falls to; the first for a hash below all. */
-function canaryOf({ variants, deal }: PageRollout, hash: number): string {
-  const arms = variants.filter(({ name }) => name !== 'stable')
-  let sum = 0
-  const total = arms.reduce((all, { share }) => all + (share ?? 1), 0)
-  const dealt: NonNullable<PageRollout['deal']> = deal?.length
+function decideRollout(rollout: PageRollout, unit: string | undefined, environment: PageEnvironment): Made {
+  const { phase, result, winner, variants, weight, deadmanMs } = rollout
+  const { random, silentMs, other } = environment
+  const deciding = /^(run|pau|aw)/.test(phase)
+  const byRequest = rollout.assign === 'request'
+  const hash = (seed: number): number =>
+    byRequest ? (random as () => number)() * 4_294_967_296 : hashText(rollout.salt + unit, seed)
+  const canary = (): string => {
+    const arms = variants.filter(({ name }) => name !== 'stable')
+    return arms.length > 1 && deciding ? armAt(arms, rollout.deal, hash(hashSeeds.arm)) : (arms[0]?.name ?? 'canary')
+  }
+
+  if (!deciding && phase !== 'succeeded') return ['phase', unit]
+  if (deciding && deadmanMs && (silentMs ?? 0) >= deadmanMs) return ['deadman', unit]
+  if (result && !other) {
+    const { reason, randomised, rule } = result
+    // A rule that would split somebody who has no unit for it says that there is none.
+    return [reason, reason === 'no-unit' ? undefined : unit, result.variant, randomised, rule]
+  }
+  if (!deciding) return ['phase', unit, winner ?? canary()]
+  if (byRequest ? !random : !unit) return ['no-unit']
+  const inside = hash(hashSeeds.assign) < hashesBelow(Math.round(weight * 1000))
+  return ['split', byRequest ? undefined : unit, inside ? canary() : 'stable', !other]
+}
+
+/** The arm that a hash of the canary's users falls to: by the deal, or else by their shares. */
+function armAt(arms: PageRollout['variants'], deal: PageRollout['deal'], hash: number): string {
+  const shares = arms.map(({ share = 1 }) => share)
+  const sum = (to?: number): number => shares.slice(0, to).reduce((all, share) => all + share, 0)
+  const dealt = deal?.length
     ? deal
-    : arms.map(({ name, share }) => {
-        sum += share ?? 1
-        return [name, Math.round((sum / total) * bucketCount)]
-      })
-  if (hash < 0 || arms.length < 2) return arms[0]?.name ?? 'canary'
-  return (dealt.find(([, to]) => hash < hashesBelow(to)) ?? dealt.at(-1))?.[0] ?? 'canary'
+    : arms.map(({ name }, i) => [name, Math.round((sum(i + 1) / sum()) * bucketCount)] as const)
+  return (dealt.find(([, to]) => hash < hashesBelow(to)) ?? (dealt.at(-1) as readonly [string, number]))[0]
 }
 
 /** Texts, numbers and booleans; anything else is none. */
@@ -125,7 +127,7 @@ function sliceOf(slices: readonly string[], user: User | undefined): { readonly 
   const values: { [attribute: string]: string } = {}
   for (const attribute of slices) {
     const value = valueAt(user, attribute)
-    if (/^(str|num|boo)/.test(typeof value)) values[attribute] = String(value).slice(0, longestSlice)
+    if (/^(s.*g|n|bo)/.test(typeof value)) values[attribute] = `${value}`.slice(0, longestSlice)
   }
   return values
 }

@@ -2,23 +2,17 @@ import type { User } from '@pipit/shared/decide'
 
 type Attributes = { readonly [name: string]: unknown }
 
-/** A value as a unit: a text that is not empty, or a number as its text. */
-function asUnit(value: unknown): string | undefined {
-  const type = typeof value
-  const text = type === 'string' || type === 'bigint' || Number.isFinite(value) ? String(value) : ''
-  return text === '' ? undefined : text
-}
-
-/** What a dotted path leads to, by own properties; whatever throws when it is read is nothing. */
+/** What a dotted path leads to; whatever throws when it is read is nothing. Only own properties count, except for the two ids. */
 export function valueAt(user: User | undefined, path: string): unknown {
   try {
-    if (typeof user === 'string') return path === 'id' ? user : undefined
-    // As in Node, the id itself may be inherited: users are often objects of a class.
-    if (path === 'id' || path === 'anonymousId') return user?.[path]
-    let value: unknown = user
+    let value: unknown = typeof user === 'string' ? { id: user } : user
+    // Users are often objects of a class: as in Node, the ids may be inherited.
+    if (/^(id|anonymousId)$/.test(path)) return (value as Attributes)[path]
     for (const name of path.split('.')) {
-      if (typeof value !== 'object' || !Object.prototype.propertyIsEnumerable.call(value, name)) return undefined
-      value = (value as Attributes)[name]
+      value =
+        typeof value === 'object' && Object.keys(value as Attributes).includes(name)
+          ? (value as Attributes)[name]
+          : undefined
     }
     return value
   } catch {
@@ -27,10 +21,11 @@ export function valueAt(user: User | undefined, path: string): unknown {
 }
 
 /** What is assigned: the first of the paths that the user has, or the anonymous id in place of a missing one. */
-export function unitOf(paths: string | readonly string[], user: User | undefined): string | undefined {
+export function unitOf(user: User | undefined, paths: string | readonly string[] = 'id'): string | undefined {
   for (const path of [paths, 'anonymousId'].flat()) {
-    const unit = asUnit(valueAt(user, path))
-    if (unit !== undefined) return unit
+    const value = valueAt(user, path)
+    // A text that is not empty, or a number as its text.
+    if (value === 0 || (value && (/^(s|b.*t)/.test(typeof value) || Number.isFinite(value)))) return `${value}`
   }
   return undefined
 }

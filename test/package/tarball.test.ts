@@ -2,26 +2,57 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { runInNewContext } from 'node:vm'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-describe('the package of sdk-node', () => {
+describe.each([
+  ['sdk-node', ['dist/index.mjs', 'dist/index.d.mts'], /^dist\/[\w-]+\.(mjs|d\.mts)$/],
+  [
+    'sdk-browser',
+    ['dist/index.js', 'dist/index.d.ts', 'dist/decide.js', 'dist/pipit.js'],
+    /^dist\/[\w-]+\.(js|d\.ts)$/,
+  ],
+])('the package of %s', (name, entries, built) => {
   const [packed] = JSON.parse(
-    execFileSync('npm', ['pack', '--dry-run', '--json', '--workspace', 'sdk-node'], { cwd: root, encoding: 'utf8' }),
+    execFileSync('npm', ['pack', '--dry-run', '--json', '--workspace', name], { cwd: root, encoding: 'utf8' }),
   ) as [{ readonly files: readonly { readonly path: string }[] }]
   const files = packed.files.map(({ path }) => path)
+  const papers = ['LICENSE', 'README.md', 'package.json']
 
   it('holds what is built, what it is and on which terms, and nothing else', () => {
-    expect(files).toEqual(
-      expect.arrayContaining(['LICENSE', 'README.md', 'package.json', 'dist/index.mjs', 'dist/index.d.mts']),
-    )
-    expect(
-      files.filter((path) => !/^(LICENSE|README\.md|package\.json|dist\/[\w-]+\.(mjs|d\.mts))$/.test(path)),
-    ).toEqual([])
+    expect(files).toEqual(expect.arrayContaining([...papers, ...entries]))
+    expect(files.filter((path) => !papers.includes(path) && !built.test(path))).toEqual([])
   })
 
   it('is on the terms of the project', () => {
-    expect(readFileSync(`${root}sdk-node/LICENSE`, 'utf8')).toBe(readFileSync(`${root}LICENSE`, 'utf8'))
+    expect(readFileSync(`${root}${name}/LICENSE`, 'utf8')).toBe(readFileSync(`${root}LICENSE`, 'utf8'))
+  })
+})
+
+describe('what a page loads of sdk-browser', () => {
+  const read = (path: string): string => readFileSync(`${root}sdk-browser/${path}`, 'utf8')
+  const kB = (path: string): string => (gzipSync(read(path), { level: 9 }).length / 1000).toFixed(1)
+
+  it('is as large as its README says', () => {
+    expect(read('README.md')).toContain(`The whole client is ${kB('dist/index.js')} kB gzip`)
+    expect(read('README.md')).toContain(`deciding alone is ${kB('dist/decide.js')} kB.`)
+  })
+
+  it('is one file for each entry, makes no code from text, and brings nothing else of shared along', () => {
+    for (const path of ['dist/index.js', 'dist/decide.js', 'dist/pipit.js']) {
+      expect(read(path)).not.toMatch(/\bimport\b|\beval\b|new Function/)
+      // Of conditions, cohorts, checks of the wire, sketches and the server's hash of units.
+      expect(read(path)).not.toMatch(/\$elemMatch|inGroup|must be|unitSalt|padStart|codePointAt/)
+    }
+  })
+
+  it('is a global for script tags', () => {
+    const made: unknown = runInNewContext(`${read('dist/pipit.js')};typeof pipit.createClient`, {
+      ...{ TextEncoder, Uint8Array },
+    })
+    expect(made).toBe('function')
   })
 })

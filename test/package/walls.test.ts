@@ -31,6 +31,8 @@ const forbidden: readonly (readonly [string, string])[] = [
   ['server/src/engine', "import { createFakeClock } from '@pipit/shared/testing'"],
   ['sdk-node/src', "import { createEngine } from '@pipit/server/engine'"],
   ['sdk-node/src', "import { decide } from '@pipit/shared/decide'"],
+  ['sdk-browser/src', "import { compilePath } from '@pipit/shared/rules'"],
+  ['sdk-browser/src', "import { createClient } from '@pipit/sdk-node'"],
 ]
 
 let written: string | undefined

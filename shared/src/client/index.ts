@@ -28,6 +28,7 @@ export type {
   DecisionOf,
   DefaultRollout,
   NoDefault,
+  Paths,
   RolloutKey,
   RolloutType,
   RolloutTypes,

@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { WebSocketServer } from 'ws'
+import { createClient } from './index.ts'
+import { version } from './version.ts'
+
+const ruleset = {
+  version: 3,
+  rollouts: {
+    shop: {
+      ...{ phase: 'running', salt: '0123456789abcdef', hash: 1, epoch: 1, weight: 100, events: ['purchase'] },
+      variants: [{ name: 'stable' }, { name: 'canary' }],
+    },
+  },
+}
+
+let stop = (): void => {}
+afterEach(() => {
+  stop()
+  Reflect.deleteProperty(globalThis, 'document')
+})
+
+/** Greets every page and takes its reports, over real sockets. */
+async function startServer() {
+  const server = createServer()
+  const protocols: string[] = []
+  const reports: { readonly seq: number; readonly events: readonly { readonly event: string }[] }[] = []
+  const sockets = new WebSocketServer({
+    server,
+    handleProtocols: (offered) => {
+      protocols.push(...offered)
+      return 'pipit.v1'
+    },
+  })
+  sockets.on('connection', (socket) => {
+    socket.on('message', (data) => {
+      const message = JSON.parse(String(data))
+      if (message.type === 'hello')
+        socket.send(JSON.stringify({ type: 'ruleset', ruleset, flushMs: 50, heartbeatMs: 15_000 }))
+      if (message.type !== 'report') return
+      reports.push(message)
+      socket.send(JSON.stringify({ type: 'ack', seq: message.seq }))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  stop = () => {
+    for (const socket of sockets.clients) socket.terminate()
+    server.close()
+  }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, protocols, reports }
+}
+
+/** As much of a page as Node lacks. */
+function becomeAPage(): void {
+  const target = new EventTarget()
+  const { addEventListener, removeEventListener } = EventTarget.prototype
+  Object.assign(globalThis, {
+    document: { hidden: false },
+    addEventListener: addEventListener.bind(target),
+    removeEventListener: removeEventListener.bind(target),
+  })
+}
+
+describe('createClient', () => {
+  it('talks to a server over a real socket, with the key as a subprotocol', async () => {
+    becomeAPage()
+    const { url, protocols, reports } = await startServer()
+    const sdk = createClient({ url, key: 'web_k', rollout: 'shop', user: { id: 'ada' }, storage: false })
+    expect(await sdk.ready()).toBe(true)
+    expect(protocols).toEqual(['pipit.v1', 'key.web_k'])
+    expect(sdk.variant()).toBe('canary')
+    sdk.track(undefined, 'purchase', { value: 3 })
+    expect(await sdk.flush()).toBe(true)
+    expect(reports.map(({ seq, events }) => [seq, events.length])).toEqual([[1, 1]])
+    await sdk.close()
+    expect(sdk.status().connected).toBe(false)
+  })
+
+  it.each([
+    ['an address that is none', { url: 'pipit.test', key: 'web_k' }],
+    ['a key that cannot be a subprotocol', { url: 'https://pipit.test', key: 'web k' }],
+    ['nothing', {}],
+  ])('refuses %s at once', (_, options) => {
+    expect(() => createClient(options as never)).toThrow(TypeError)
+  })
+
+  it('is of the version that its package says', () => {
+    const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+    expect(JSON.parse(text).version).toBe(version)
+  })
+})
