@@ -15,6 +15,7 @@ import { runPaths } from './run.ts'
 import { loadRuleset, storeRuleset } from './stored.ts'
 import { until, type Waiting } from './until.ts'
 import { sdk } from './version.ts'
+import { watchViews } from './watch-views.ts'
 
 const resendMs = 10_000
 
@@ -23,7 +24,7 @@ type Message = { readonly [field: string]: unknown }
 
 /** The client over a page, real or not. Every method is as `PageClient` says. */
 export function createPageClient(options: PageClientOptions, page: Page): PageClient {
-  const { url, key, rollout: defaultRollout = '', watchErrors, labels } = options
+  const { url, key, rollout: defaultRollout = '', labels } = options
   const now = (): number => page.performance.now()
   const random = (): number => page.Math.random()
   const where = url + key
@@ -33,7 +34,6 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   const listeners = createListeners(options.logger ?? page.console)
   const { emit, trouble } = listeners
   const held = new Map<string, Decision>()
-  const judged = new Set<string>()
   const waiting = new Set() as Waiting
   let who = identify(options, where)
   let greeted: Who | undefined
@@ -132,22 +132,27 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
 
   function receive(text: unknown): void {
     try {
-      const message = JSON.parse(text as string) as Message
-      const { type, code, heartbeatMs, seq } = message
-      contactAt = now()
-      flushMs = bounded(message.flushMs, flushMs)
-      if (heartbeatMs) link.beatEvery(bounded(heartbeatMs, 15_000))
-      if (type === 'ping') link.send({ type: 'pong' })
-      if (type === 'ack' || message.retry === false) reports.over(seq, type !== 'ack')
-      if (code) trouble(`${code}`, `${message.message}`)
-      const whole = type === 'ruleset'
-      if (whole || code) awaiting = false
-      if ((whole || type === 'patch') && !awaiting && greeted === who) receiveRuleset(message, whole)
+      hear(JSON.parse(text as string) as Message)
     } catch {
       trouble('bad-message', 'the server sent what this client does not understand')
     }
     pump()
     wake()
+  }
+
+  function hear(message: Message): void {
+    const { type, code, heartbeatMs } = message
+    contactAt = now()
+    flushMs = bounded(message.flushMs, flushMs)
+    if (heartbeatMs) link.beatEvery(bounded(heartbeatMs, 15_000))
+    if (type === 'ping') link.send({ type: 'pong' })
+    if (type === 'ack' || message.retry === false) reports.over(message.seq, type !== 'ack')
+    if (code) trouble(`${code}`, `${message.message}`)
+    // The server does not know this page any more.
+    if (code === 'hello-first' && !awaiting) greeted = undefined
+    const whole = type === 'ruleset'
+    if (whole || code) awaiting = false
+    if ((whole || type === 'patch') && !awaiting && greeted === who) receiveRuleset(message, whole)
   }
 
   function receiveRuleset(message: Message, whole: boolean): void {
@@ -194,17 +199,6 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
       if (of === (greeted ?? of)) link.beacon({ key, instance, sdk, report })
   }
 
-  /** An error outside every `run` fails the view of the page: views are counted, stable's as well, for failures alone compare with nothing. */
-  function judge(ok: boolean): void {
-    for (const decision of held.values()) {
-      const view = `${decision.rollout} ${decision.epoch}`
-      if (judged.has(view) || !watchErrors || (watchErrors !== true && watchErrors.rollout !== decision.rollout))
-        continue
-      judged.add(view)
-      outcome(decision, { ok })
-    }
-  }
-
   function onEvent({ type, target, key: place }: PageEvent): void {
     if (type === 'storage') place === who.place && load()
     // Images that fail are errors too, of other targets.
@@ -216,6 +210,8 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     safely(() => reports.outcome(decision, result, rolloutOf(decision.rollout)))
     wake()
   }
+
+  const judge = watchViews(options, held, (decision, ok) => outcome(decision, { ok }))
 
   function status(): PageStatus {
     const lastContactMs = contactAt === undefined ? undefined : now() - contactAt
