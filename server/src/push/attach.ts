@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { closeCodes, wireLimits } from '@pipit/shared/protocol'
 import { WebSocket, WebSocketServer } from 'ws'
 import type { KeyOwner, PushHub, Who } from './hub.ts'
+import { addressOf } from './pages/address.ts'
 import type { SessionSocket } from './session.ts'
 
 const path = '/sdk/v1/connect'
@@ -47,7 +48,7 @@ export function attachHub(server: Server, hub: PushHub): void {
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?')[0] ?? ''
 
-type Admission = Who | { readonly status: 401 | 403; readonly message: string }
+type Admission = Who | { readonly status: 401 | 403 | 429; readonly message: string }
 
 async function admit(hub: PushHub, request: IncomingMessage): Promise<Admission> {
   const key = keyOf(request)
@@ -57,7 +58,17 @@ async function admit(hub: PushHub, request: IncomingMessage): Promise<Admission>
   const fault = originFault(who, request.headers.origin)
   if (fault !== undefined) return { status: 403, message: fault }
   const { environment, keyId, kind } = who
-  return { environment, keyId, kind, agent: request.headers['user-agent'] }
+  const admitted = {
+    environment,
+    keyId,
+    kind,
+    agent: request.headers['user-agent'],
+    address: addressOfRequest(request),
+  }
+  const limit = kind === 'web' ? hub.pageLimits.full(admitted) : undefined
+  if (limit === undefined) return admitted
+  hub.count('page_limited')
+  return { status: 429, message: `the limit ${limit} is reached; come back in a minute` }
 }
 
 /** Why a page may not use a web key, if so. Browsers say truthfully where a page is from; programs need not, so this keeps no secret. */
@@ -66,6 +77,12 @@ export function originFault({ kind, origins }: KeyOwner, origin: string | undefi
   if (origin !== undefined && origins.includes(origin)) return undefined
   const from = origin === undefined ? 'a request without an Origin header' : `pages of ${origin.slice(0, 200)}`
   return `this web key is not for ${from}; an admin can make one that names the origin`
+}
+
+/** Where a request comes from, as limits count it. */
+export function addressOfRequest({ socket, headers }: IncomingMessage): string | undefined {
+  const forwarded = headers['x-forwarded-for']
+  return addressOf(socket.remoteAddress, Array.isArray(forwarded) ? forwarded.at(-1) : forwarded)
 }
 
 /** From the Authorization header, or from the subprotocols `pipit.v1, key.<key>`; never from the URL, which ends up in logs. */
@@ -77,7 +94,13 @@ export function keyOf(request: IncomingMessage): string | undefined {
   return offered.find((name) => /^key\.\S{1,256}$/.test(name))?.slice(4)
 }
 
-const statusTexts = { 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' } as const
+const statusTexts = {
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  429: 'Too Many Requests',
+  503: 'Service Unavailable',
+} as const
 
 /** Refused before the socket exists. A refused key is answered on an open socket too late for many clients to tell why. */
 function refuse(socket: Duplex, status: keyof typeof statusTexts, message: string): void {
@@ -88,6 +111,7 @@ function refuse(socket: Duplex, status: keyof typeof statusTexts, message: strin
     'connection: close',
     'content-type: text/plain; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,
+    ...(status === 429 ? ['retry-after: 60'] : []),
     ...(status === 503 ? ['retry-after: 5'] : []),
   ]
   socket.once('finish', () => socket.destroy())

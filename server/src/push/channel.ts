@@ -26,7 +26,7 @@ export interface ChannelParts {
   /** Does not read: to be brought up to date when it does, or cut. */
   readonly slow: (session: Session) => void
   readonly count: (counter: string) => void
-  readonly pages: Pick<PageChannelParts, 'userAgent' | 'identify'>
+  readonly pages: Pick<PageChannelParts, 'userAgent' | 'identify' | 'hold' | 'release'>
 }
 
 /** One environment: who is there, what was published last, and who has confirmed it. */

@@ -1,6 +1,6 @@
 import type { Clock } from '@pipit/shared/clock'
 import type { DecideEnvironment } from '@pipit/shared/decide'
-import { closeCodes, type Report } from '@pipit/shared/protocol'
+import { closeCodes, type Report, type WireError } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import type { Ingest } from '../ingest/index.ts'
 import type { Hub } from './api.ts'
@@ -9,7 +9,8 @@ import type { Edition } from './edition.ts'
 import { defaultLimits, type HubLimits } from './limits.ts'
 import { identify, type PageSettings } from './pages/identify.ts'
 import type { PageChannel } from './pages/page-channel.ts'
-import { fillPageReport } from './pages/page-report.ts'
+import { createPageLimiter, type PageLimiter } from './pages/page-limiter.ts'
+import { fillPageReport, pageReportFault } from './pages/page-report.ts'
 import { createSession, type Session, type SessionSocket } from './session.ts'
 import { createTender } from './tender.ts'
 
@@ -48,6 +49,8 @@ export interface Who {
   readonly kind: 'srv' | 'web'
   /** The `User-Agent` of a page's request. */
   readonly agent?: string | undefined
+  /** Where a page comes from, as limits count it. */
+  readonly address?: string | undefined
 }
 
 /** The hub with what the transports in front of it need. */
@@ -62,6 +65,7 @@ export interface PushHub extends Hub {
   join(socket: SessionSocket, who: Who): { readonly session: Session; leave(): void } | undefined
   /** What was published last. */
   edition(environment: string): Promise<Edition>
+  readonly pageLimits: PageLimiter
   /** The pages of an environment, for those without sockets. */
   pages(environment: string): PageChannel
   count(counter: string, by?: number): void
@@ -76,6 +80,7 @@ export function createHub(parts: HubParts): PushHub {
   const { clock, log, ingest } = parts
   const limits = { ...defaultLimits, ...parts.limits }
   const pageSettings = parts.pageSettings ?? (async (): Promise<PageSettings> => ({ userHash: 'off' }))
+  const pageLimits = createPageLimiter(clock, limits)
   const sessions = new Set<Session>()
   const channels = new Map<string, Channel>()
   /** A socket whose key was checked just before it was revoked must not slip in; ids are never used again. */
@@ -106,6 +111,8 @@ export function createHub(parts: HubParts): PushHub {
         pages: {
           userAgent: parts.userAgent,
           identify: async (hello, agent) => identify(hello, agent, await pageSettings(environment)),
+          hold: pageLimits.hold,
+          release: pageLimits.release,
         },
       })
       channels.set(environment, found)
@@ -113,7 +120,9 @@ export function createHub(parts: HubParts): PushHub {
     return found
   }
 
-  async function prepareReport({ pages }: Channel, session: Session, report: Report): Promise<Report> {
+  async function prepareReport({ pages }: Channel, session: Session, report: Report): Promise<Report | WireError> {
+    const fault = pageReportFault(report, limits)
+    if (fault !== undefined) return fault
     // Who the user was when it came: the page may greet for another one meanwhile.
     const visitor = await pages.visitor(session)
     const { compiled } = await pages.edition()
@@ -130,14 +139,18 @@ export function createHub(parts: HubParts): PushHub {
     },
     join(socket, who) {
       if (isClosed || sessions.size >= limits.maxSockets || revoked.has(who.keyId)) return undefined
+      const isPage = who.kind === 'web'
+      if (isPage && pageLimits.full(who) !== undefined) return undefined
       const home = channel(who.environment)
       const session = createSession({
         ...{ ...who, socket, ingest, clock, limits, log, count },
         greeted: (greeted, hello) => void home.greet(greeted, hello),
         applied: (from, { version }) => home.applied(from, version),
-        prepare: who.kind === 'web' ? (from, report) => prepareReport(home, from, report) : undefined,
+        prepare: isPage ? (from, report) => prepareReport(home, from, report) : undefined,
+        take: isPage ? (flow, amount) => pageLimits.take(flow, who, amount) : undefined,
       })
       sessions.add(session)
+      if (isPage) pageLimits.opened(who)
       tender.join(session)
       const cancelHello = clock.setTimer(limits.helloTimeoutMs, () => {
         if (session.hello === undefined) session.close(closeCodes.protocol, 'no hello in time')
@@ -147,7 +160,8 @@ export function createHub(parts: HubParts): PushHub {
         leave() {
           cancelHello()
           session.terminate()
-          sessions.delete(session)
+          if (!sessions.delete(session)) return
+          if (isPage) pageLimits.closed(who)
           tender.leave(session)
           home.leave(session)
           if (sessions.size === 0) emptied?.()
@@ -155,6 +169,7 @@ export function createHub(parts: HubParts): PushHub {
       }
     },
     count,
+    pageLimits,
     pages: (environment) => channel(environment).pages,
     edition: (environment) => channel(environment).edition(),
     publish: (environment) => channel(environment).publish(),

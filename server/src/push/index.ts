@@ -1,6 +1,7 @@
 export type { Convergence, Hub, InstanceView } from './api.ts'
-export { attachHub, originFault } from './attach.ts'
+export { addressOfRequest, attachHub, originFault } from './attach.ts'
 export { instanceFault, reportResponse, rulesetResponse, type SdkRequest } from './http-fallback.ts'
 export { type Authenticate, createHub, type HubParts, type KeyOwner, type PushHub, type Who } from './hub.ts'
 export type { HubLimits } from './limits.ts'
 export { type PageAnswer, pageReportResponse, pageResponse } from './pages/http-page.ts'
+export type { PageFlow } from './pages/page-limiter.ts'

@@ -20,6 +20,24 @@ export interface HubLimits {
   readonly httpGoneMs: number
   /** Instances of the HTTP fallback that are remembered, per environment. */
   readonly maxHttpInstances: number
+  /** Sockets of pages, over all environments: the rest of `maxSockets` is for servers. */
+  readonly pageSockets: number
+  readonly pageSocketsPerKey: number
+  /** An office, or a whole country's phones, may share an address. */
+  readonly pageSocketsPerAddress: number
+  /** What flows in a minute, at once or spread; an address is one of IPv4 or a /64 of IPv6. */
+  readonly pageHellosPerMinuteAndKey: number
+  readonly pageHellosPerMinuteAndAddress: number
+  readonly pageReportsPerMinuteAndKey: number
+  readonly pageReportsPerMinuteAndAddress: number
+  readonly pageBytesPerMinuteAndKey: number
+  readonly pageBytesPerMinuteAndAddress: number
+  /** Outcomes that one report of a page may tell of. */
+  readonly pageOutcomes: number
+  /** Users and cookies that pages have named, as long as they are open; over all environments. */
+  readonly pageHeldBytes: number
+  /** Keys and addresses whose flow is remembered, of each. */
+  readonly pageAccounts: number
   /** A message of a page, or the body of a request of one. */
   readonly pageMessageBytes: number
   /** Pages without a socket that are shown, per environment. */
@@ -43,6 +61,18 @@ export const defaultLimits: HubLimits = {
   reportsInHand: 2,
   httpGoneMs: 60_000,
   maxHttpInstances: 20_000,
+  pageSockets: 15_000,
+  pageSocketsPerKey: 10_000,
+  pageSocketsPerAddress: 1000,
+  pageHellosPerMinuteAndKey: 60_000,
+  pageHellosPerMinuteAndAddress: 3000,
+  pageReportsPerMinuteAndKey: 120_000,
+  pageReportsPerMinuteAndAddress: 6000,
+  pageBytesPerMinuteAndKey: 536_870_912,
+  pageBytesPerMinuteAndAddress: 67_108_864,
+  pageOutcomes: 10_000,
+  pageHeldBytes: 268_435_456,
+  pageAccounts: 100_000,
   pageMessageBytes: 262_144,
   maxHttpPages: 20_000,
   pageMemoryMs: 900_000,

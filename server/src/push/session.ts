@@ -12,6 +12,7 @@ import {
 import type { Ingest, ReportingInstance } from '../ingest/index.ts'
 import { messageFrame, pongFrame } from './frame.ts'
 import type { HubLimits } from './limits.ts'
+import type { PageFlow } from './pages/page-limiter.ts'
 
 /** What a session needs of its socket: `ws` in production. */
 export interface SessionSocket {
@@ -39,6 +40,8 @@ export interface SessionParts {
   /** Of a page: its report as it may be stored, or why it may not. */
   readonly prepare?: ((session: Session, report: Report) => Promise<Report | WireError>) | undefined
   readonly applied: (session: Session, message: Applied) => void
+  /** Of a page: takes from what it may send, and names the limit that is reached. */
+  readonly take?: ((flow: PageFlow, amount: number) => string | undefined) | undefined
   readonly count: (counter: string) => void
 }
 
@@ -74,6 +77,17 @@ export interface Session {
   close(code: number, reason: string): void
   terminate(): void
 }
+
+/** What a message of a page costs at least, in bytes: small ones are not free. */
+const leastCost = 256
+
+export const limitError = (limit: string, seq?: number): WireError => ({
+  type: 'error',
+  code: 'limit',
+  message: `the limit ${limit} is reached; come back in a minute`,
+  retry: true,
+  ...(seq === undefined ? {} : { seq }),
+})
 
 /** Pages have names of their own, so that none can use up the sequence of a server, and are one in what is counted by instance. */
 export const reporting = (kind: 'srv' | 'web', instance: string): Pick<ReportingInstance, 'id' | 'group'> =>
@@ -114,7 +128,18 @@ export function createSession(parts: SessionParts): Session {
       ...(path === undefined ? {} : { path }),
     })
 
+  /** Whether a page sends more than it may; it is told which limit it is. */
+  function isTooMuch(flow: PageFlow, amount: number, seq?: number): boolean {
+    const limit = parts.take?.(flow, amount)
+    if (limit === undefined) return false
+    parts.count('page_limited')
+    answerError(limitError(limit, seq))
+    return true
+  }
+
   function handle(message: SdkMessage): void {
+    if (message.type === 'hello' && isTooMuch('hellos', 1)) return
+    if (message.type === 'report' && isTooMuch('reports', 1, message.seq)) return
     switch (message.type) {
       case 'ping':
         return answer(pongFrame)
@@ -233,6 +258,7 @@ export function createSession(parts: SessionParts): Session {
       session.heard()
       if (parts.kind === 'web' && Buffer.byteLength(text) > limits.pageMessageBytes)
         return badMessage(`a page's message may have ${limits.pageMessageBytes} bytes (limit pageMessageBytes)`)
+      if (isTooMuch('bytes', Math.max(leastCost, text.length))) return
       const parsed = parseSdkMessage(text)
       if (parsed.ok) handle(parsed.message)
       else answerError(parsed.error)

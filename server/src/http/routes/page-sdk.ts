@@ -1,8 +1,11 @@
+import type { IncomingMessage } from 'node:http'
 import type { Context, MiddlewareHandler } from 'hono'
 import {
+  addressOfRequest,
   type KeyOwner,
   originFault,
   type PageAnswer,
+  type PageFlow,
   pageReportResponse,
   pageResponse,
   type Who,
@@ -49,7 +52,14 @@ export function pageSdk(deps: AppDeps): PageSdk {
     const fault = originFault(owner, c.req.header('origin'))
     if (fault !== undefined) throw new Refused(403, 'unauthorized', fault)
     const { environment, keyId, kind } = owner
-    return { environment, keyId, kind, agent: c.req.header('user-agent') }
+    return { environment, keyId, kind, agent: c.req.header('user-agent'), address: addressOf(c) }
+  }
+
+  function take(who: Who, flow: PageFlow, text: string): void {
+    const limit = hub.pageLimits.take(flow, who) ?? hub.pageLimits.take('bytes', who, text.length)
+    if (limit === undefined) return
+    hub.count('page_limited')
+    throw new Refused(429, 'limit', `the limit ${limit} is reached; come back in a minute`)
   }
 
   return {
@@ -68,6 +78,7 @@ export function pageSdk(deps: AppDeps): PageSdk {
     async page(c) {
       const who = whoOf(c, await ownerOf(hub, bearerOf(c)))
       const text = await textOf(c, hub.limits.pageMessageBytes)
+      take(who, 'hellos', text)
       return answered(await pageResponse(hub, who, text, c.req.header('if-none-match')))
     },
     async reports(c, owner) {
@@ -75,12 +86,14 @@ export function pageSdk(deps: AppDeps): PageSdk {
       const instance = instanceOf(c.req.header('x-pipit-instance'), 'x-pipit-instance')
       const text = await textOf(c, hub.limits.pageMessageBytes)
       const from = { instance, sdk: sdkOf(c.req.header('x-pipit-sdk')), isLast: false }
+      take(who, 'reports', text)
       return answered(await pageReportResponse(hub, who, from, text))
     },
     async beacon(c) {
       const { key, instance, sdk, report } = readBeacon(await textOf(c, hub.limits.pageMessageBytes))
       const who = whoOf(c, await ownerOf(hub, key))
       const from = { instance: instanceOf(instance, 'instance'), sdk: sdkOf(sdk), isLast: true }
+      take(who, 'reports', report)
       return answered(await pageReportResponse(hub, who, from, report))
     },
   }
@@ -133,4 +146,10 @@ function sdkText(sdk: unknown): string | undefined {
   if (typeof sdk !== 'object' || sdk === null) return undefined
   const { name, version } = sdk as { readonly [field: string]: unknown }
   return typeof name === 'string' && typeof version === 'string' ? `${name}/${version}` : undefined
+}
+
+/** Node's request lies behind Hono's; there is none where the app is asked without a server. */
+function addressOf(c: Context): string | undefined {
+  const incoming = (c.env as { readonly incoming?: IncomingMessage } | undefined)?.incoming
+  return incoming === undefined ? undefined : addressOfRequest(incoming)
 }

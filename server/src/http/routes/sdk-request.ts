@@ -19,7 +19,10 @@ export class Refused extends Error {
   }
 
   response(): Response {
-    return new Response(encodeMessage(this.error), { status: this.status, headers: wireHeaders })
+    return new Response(encodeMessage(this.error), {
+      status: this.status,
+      headers: { ...wireHeaders, ...(this.status === 429 ? { 'retry-after': '60' } : {}) },
+    })
   }
 }
 

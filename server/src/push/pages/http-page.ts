@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { encodeMessage, parseSdkMessage, protocolVersion, type WireError } from '@pipit/shared/protocol'
 import type { PushHub, Who } from '../hub.ts'
 import { reporting } from '../session.ts'
-import { fillPageReport } from './page-report.ts'
+import { fillPageReport, pageReportFault } from './page-report.ts'
 
 export interface PageAnswer {
   readonly status: 200 | 304 | 400 | 409 | 503
@@ -60,6 +60,8 @@ export async function pageReportResponse(
   const report = parsed.message
   if (report.type !== 'report')
     return refusal(400, { code: 'bad-message', message: 'only reports are taken here', retry: false, path: 'type' })
+  const fault = pageReportFault(report, hub.limits)
+  if (fault !== undefined) return { status: 400, body: encodeMessage(fault) }
   const { seq } = report
   try {
     const pages = hub.pages(who.environment)

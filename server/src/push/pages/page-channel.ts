@@ -7,7 +7,7 @@ import type { Edition } from '../edition.ts'
 import { messageFrame } from '../frame.ts'
 import { createHttpInstances } from '../http-instances.ts'
 import type { HubLimits } from '../limits.ts'
-import type { Session } from '../session.ts'
+import { limitError, type Session } from '../session.ts'
 import { createPageEdition, type Decided, type PageEdition } from './page-edition.ts'
 import type { Visitor } from './visitor.ts'
 import { createVisitorMemory } from './visitor-memory.ts'
@@ -27,6 +27,9 @@ export interface PageChannelParts {
   /** Who the user of a page is, as far as it may claim. */
   readonly identify: (hello: Hello, agent: string | undefined) => Promise<Visitor>
   readonly count: (counter: string) => void
+  /** Bytes that are kept for open pages; false where they are too many. */
+  readonly hold: (bytes: number) => boolean
+  readonly release: (bytes: number) => void
 }
 
 /** The pages of one environment. */
@@ -54,6 +57,7 @@ export interface PageChannel {
 
 interface Seat {
   readonly hello: Hello
+  readonly bytes: number
   readonly visitor: Promise<Visitor>
   /** What was sent last: by which edition, for whom, and with which results. */
   sent: { readonly edition: PageEdition; readonly visitor: Visitor; readonly decided: Decided } | undefined
@@ -121,7 +125,14 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
 
   return {
     async greet(session, hello) {
-      const seat: Seat = { hello, visitor: parts.identify(hello, session.agent), sent: undefined }
+      parts.release(seats.get(session)?.bytes ?? 0)
+      seats.delete(session)
+      const bytes = heldBytes(hello)
+      if (!parts.hold(bytes)) {
+        parts.count('page_limited')
+        return session.send(messageFrame(limitError('pageHeldBytes')))
+      }
+      const seat: Seat = { hello, bytes, visitor: parts.identify(hello, session.agent), sent: undefined }
       seats.set(session, seat)
       const visitor = await seat.visitor
       const edition = await newest()
@@ -161,6 +172,7 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
       const seat = seats.get(session)
       // Its last report is on its way.
       if (seat !== undefined) memory.touch(seat.hello.instance)
+      parts.release(seat?.bytes ?? 0)
       seats.delete(session)
     },
     *sessions() {
@@ -182,6 +194,9 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
     overHttp: () => overHttp.views(),
   }
 }
+
+/** In two bytes a character, as they may be kept. */
+const heldBytes = ({ user = {}, cookies = {} }: Hello): number => 2 * JSON.stringify([user, cookies]).length
 
 const unproved = messageFrame({
   type: 'error',

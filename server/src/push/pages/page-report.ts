@@ -1,12 +1,30 @@
 import { type CompiledRollout, type CompiledRuleset, unitOf } from '@pipit/shared/decide'
 import { unitHash } from '@pipit/shared/hash'
-import { type EventItem, type ExposureCell, type PageUser, pageUnit, type Report } from '@pipit/shared/protocol'
+import {
+  type EventItem,
+  type ExposureCell,
+  type PageUser,
+  pageUnit,
+  type Report,
+  type WireError,
+} from '@pipit/shared/protocol'
+import type { HubLimits } from '../limits.ts'
 
 export interface PageReportParts {
   readonly compiled: CompiledRuleset
   /** Whom the report is about; undefined where nobody is known. */
   readonly user: PageUser | undefined
   readonly count: (counter: string, by?: number) => void
+}
+
+/** What no page has to tell: a report of so many outcomes is not of one user. */
+export function pageReportFault({ outcomes = [], seq }: Report, { pageOutcomes }: HubLimits): WireError | undefined {
+  let told = 0
+  for (const { buckets, columns } of outcomes)
+    for (let i = 1; i < buckets.length; i += columns) told += buckets[i] as number
+  if (told <= pageOutcomes) return undefined
+  const message = `the report tells of ${told} outcomes; a page may tell of ${pageOutcomes} (limit pageOutcomes)`
+  return { type: 'error', code: 'limit', message, retry: false, path: 'outcomes', seq }
 }
 
 /**
