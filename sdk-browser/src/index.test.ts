@@ -86,6 +86,22 @@ describe('createClient', () => {
     expect(() => createClient(options as never)).toThrow(TypeError)
   })
 
+  it('knows the rollouts that the program tells it', () => {
+    interface Rollouts {
+      shop: { variant: 'stable' | 'canary'; payload: { color: string } | undefined }
+    }
+    const address = { url: 'http://127.0.0.1:1', key: 'web_k', storage: false } as const
+    const sdk = createClient<Rollouts, 'shop'>({ ...address, rollout: 'shop' })
+    const chosen: 'stable' | 'canary' = sdk.variant()
+    const color: string | undefined = sdk.decide('ada').payload?.color
+    expect([chosen, color, sdk.status().transport]).toEqual(['stable', undefined, 'none'])
+    // @ts-expect-error there is no such rollout
+    expect(sdk.variant('ada', 'shopp')).toBe('stable')
+    const every = createClient<Rollouts>(address)
+    // @ts-expect-error without a rollout nobody knows which is meant
+    expect(every.variant('ada')).toBe('stable')
+  })
+
   it('is of the version that its package says', () => {
     const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
     expect(JSON.parse(text).version).toBe(version)

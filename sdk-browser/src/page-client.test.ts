@@ -535,6 +535,9 @@ describe('what could go wrong', () => {
       { numRuns: 1000 },
     )
     expect(sdk.status().dropped.invalid).toBeGreaterThan(0)
+    const trap = new Proxy({}, { get: () => fc.assert(undefined as never) })
+    expect(sdk.decide(undefined, trap)).toMatchObject({ variant: 'stable', reason: 'not-ready' })
+    expect(sdk.decide(trap, 'shop')).toMatchObject({ variant: 'stable', reason: 'no-unit' })
   })
 
   it('bounds what waits while nobody takes it, and counts what it drops', async () => {

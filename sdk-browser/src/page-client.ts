@@ -77,12 +77,13 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   const decided = (user: User | undefined, of: string): Decision =>
     isOther(user) ? decide(ruleset, of, user, { random, other: true }) : own(of)
 
-  function decideFor(user: User | undefined, which?: Which): Decision {
-    const decision = decided(user, (typeof which === 'string' ? which : which?.rollout) ?? defaultRollout)
-    if (who.known && !isOther(user)) reports.expose(decision)
-    wake()
-    return decision
-  }
+  const decideFor = (user: User | undefined, which?: Which): Decision =>
+    safely(() => {
+      const decision = decided(user, (typeof which === 'string' ? which : which?.rollout) ?? defaultRollout)
+      if (who.known && !isOther(user)) reports.expose(decision)
+      wake()
+      return decision
+    }) ?? decide(undefined, defaultRollout)
 
   function take(next: PageRuleset, from: PageStatus['source'], ageMs: number): void {
     const before = ruleset?.rollouts ?? {}

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
+import { decide as decideInPage } from '@pipit/sdk-browser/decide'
 import { describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -47,6 +48,20 @@ describe('what a page loads of sdk-browser', () => {
       // Of conditions, cohorts, checks of the wire, sketches and the server's hash of units.
       expect(read(path)).not.toMatch(/\$elemMatch|inGroup|must be|unitSalt|padStart|codePointAt/)
     }
+  })
+
+  it('decides as the source does', async () => {
+    const built = (await import(`${root}sdk-browser/dist/decide.js`)) as { readonly decide: typeof decideInPage }
+    const salt = '0123456789abcdef'
+    const variants = ['stable', 'canary', 'canary-b'].map((name) => ({ name }))
+    const shop = { phase: 'running', hash: 1, epoch: 1, weight: 60, salt, variants } as const
+    const seen = new Map<string, number>()
+    for (let i = 0; i < 10_000; i++) {
+      const made = built.decide({ version: 1, rollouts: { shop } }, 'shop', `user-${i} é`)
+      expect(made).toEqual(decideInPage({ version: 1, rollouts: { shop } }, 'shop', `user-${i} é`))
+      seen.set(made.variant, (seen.get(made.variant) ?? 0) + 1)
+    }
+    expect([...seen.values()].map((n) => Math.round(n / 1000)).sort()).toEqual([3, 3, 4])
   })
 
   it('is a global for script tags', () => {
