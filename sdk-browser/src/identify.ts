@@ -6,6 +6,8 @@ import { unitOf } from './page-user.ts'
 /** Who the page is told to be for. */
 export interface Who {
   readonly user: User | undefined
+  /** The id, or the anonymous id. */
+  readonly person: string | undefined
   /** What its greeting says. */
   readonly says: object
   /** Where the ruleset of this person is kept, and what tells it from that of the same person with other attributes. */
@@ -16,12 +18,20 @@ export interface Who {
 }
 
 export function identify({ user, userHash, cookies }: PageIdentity, where: string): Who {
+  const person = unitOf(user)
   try {
     const text = JSON.stringify({ user: typeof user === 'string' ? { id: user } : user, userHash, cookies })
-    const place = `pipit ${hashText(where + unitOf(user), 0)}`
-    return { user, says: JSON.parse(text), place, print: hashText(where + text, 1) }
+    const place = `pipit ${hashText(where + person, 0)}`
+    return { user, person, says: JSON.parse(text), place, print: hashText(where + text, 1) }
   } catch {
     // Attributes that are no data are none: the id is what counts.
-    return identify({ user: unitOf(user), userHash, cookies: undefined }, where)
+    return identify({ user: person, userHash, cookies: undefined }, where)
   }
 }
+
+/** Whether a call is about somebody else. The usual ways to name the page's own user cost a comparison. */
+export const isOther = (user: User | undefined, { person }: Who): boolean =>
+  user !== undefined &&
+  user !== person &&
+  (user as { readonly id?: unknown } | null)?.id !== person &&
+  unitOf(user) !== person

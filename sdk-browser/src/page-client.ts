@@ -4,11 +4,10 @@ import type { PageRollout, PageRuleset, PatchMessage } from '@pipit/shared/proto
 import type { PageClient, PageClientOptions, PageStatus } from './api.ts'
 import { bounded } from './bounded.ts'
 import { decide, rolloutIn } from './decide.ts'
-import { identify, type Who } from './identify.ts'
+import { identify, isOther, type Who } from './identify.ts'
 import { createLink } from './link.ts'
 import { createListeners } from './listeners.ts'
 import { eventTypes, type Page, type PageEvent } from './page.ts'
-import { unitOf } from './page-user.ts'
 import { createReports } from './reports.ts'
 import { patched, readRuleset } from './rulesets.ts'
 import { runPaths } from './run.ts'
@@ -34,6 +33,8 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   const listeners = createListeners(options.logger ?? page.console)
   const { emit, trouble } = listeners
   const held = new Map<string, Decision>()
+  /** Decisions whose exposure was noted: what is asked again and again costs a look-up. */
+  const told = new WeakSet<Decision>()
   const waiting = new Set() as Waiting
   let who = identify(options, where)
   let greeted: Who | undefined
@@ -70,20 +71,23 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     return kept ?? decision
   }
 
-  const isOther = (user: User | undefined): boolean =>
-    user !== undefined && user !== who.user && unitOf(user) !== unitOf(who.user)
-
   /** Of another user phase and split alone are known. */
   const decided = (user: User | undefined, of: string): Decision =>
-    isOther(user) ? decide(ruleset, of, user, { random, other: true }) : own(of)
+    isOther(user, who) ? decide(ruleset, of, user, { random, other: true }) : own(of)
 
-  const decideFor = (user: User | undefined, which?: Which): Decision =>
-    safely(() => {
+  function decideFor(user: User | undefined, which?: Which): Decision {
+    try {
       const decision = decided(user, (typeof which === 'string' ? which : which?.rollout) ?? defaultRollout)
-      if (who.known && !isOther(user)) reports.expose(decision)
+      if (told.has(decision) || !who.known || isOther(user, who)) return decision
+      told.add(decision)
+      reports.expose(decision)
       wake()
       return decision
-    }) ?? decide(undefined, defaultRollout)
+    } catch {
+      reports.drop('invalid')
+      return decide(undefined, defaultRollout)
+    }
+  }
 
   function take(next: PageRuleset, from: PageStatus['source'], ageMs: number): void {
     const before = ruleset?.rollouts ?? {}
@@ -188,9 +192,7 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     link.flushIn(resendMs)
   }
 
-  function wake(): void {
-    if (!isDone()) link.flushIn(flushMs)
-  }
+  const wake = (): void => void (isDone() || link.flushIn(flushMs))
 
   function conceal(): void {
     judge(true)
@@ -269,7 +271,7 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
       runPaths({ outcome, now }, decideFor(user, which), paths, typeof which === 'string' ? {} : which),
     outcome,
     track(user, event, trackOptions = {}) {
-      safely(() => reports.track(isOther(user) ? '' : event, trackOptions))
+      safely(() => reports.track(isOther(user, who) ? '' : event, trackOptions))
       wake()
     },
     setUser(user, identity) {
