@@ -1,0 +1,93 @@
+import { projectPage } from '@pipit/shared/decide'
+import type { PagePatchMessage, PageRollout, PageRuleset } from '@pipit/shared/protocol'
+import type { Ruleset } from '@pipit/shared/rules'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { createEdition } from '../edition.ts'
+import { createPageEdition, type PageEdition } from './page-edition.ts'
+import type { Visitor } from './visitor.ts'
+
+const messageOf = (frame: Buffer): unknown => {
+  const length = frame[1] ?? 0
+  return JSON.parse(frame.toString('utf8', length < 126 ? 2 : length === 126 ? 4 : 10))
+}
+
+/** As a page applies a patch. */
+function applied(held: PageRuleset, patch: PagePatchMessage): PageRuleset {
+  expect(patch.from).toBe(held.version)
+  const rollouts: { [key: string]: PageRollout } = { ...held.rollouts }
+  for (const [key, fields] of Object.entries(patch.rollouts ?? {})) {
+    const merged = Object.entries({ ...rollouts[key], ...fields }).filter(([, value]) => value !== null)
+    rollouts[key] = Object.fromEntries(merged) as unknown as PageRollout
+  }
+  for (const key of patch.removed?.rollouts ?? []) delete rollouts[key]
+  return { version: patch.version, rollouts }
+}
+
+const keys = fc.constantFrom('a', 'b', 'c')
+const rollouts = fc.record(
+  {
+    phase: fc.constantFrom('running', 'paused', 'succeeded', 'reverted'),
+    salt: fc.constant('0123456789abcdef'),
+    hash: fc.constant(1),
+    epoch: fc.integer({ min: 1, max: 3 }),
+    weight: fc.integer({ min: 0, max: 100 }),
+    variants: fc.constant([{ name: 'stable' }, { name: 'canary', payload: { x: 1 } }]),
+    stage: fc.constantFrom('one', 'two'),
+    cohorts: fc.constant(['beta']),
+    overrides: fc.dictionary(fc.constantFrom('ada', 'bob'), fc.constantFrom('stable', 'canary')),
+    prerequisites: keys.map((rollout) => [{ rollout }]),
+    rules: fc.constant([{ name: 'noon', time: { zone: 'UTC', from: '12:00' }, serve: 'canary' }]),
+    winner: fc.constant('canary'),
+    browser: fc.constant(true),
+  },
+  { requiredKeys: ['phase', 'salt', 'hash', 'epoch', 'weight', 'variants'] },
+)
+const rulesets = fc.array(
+  fc.record({
+    environment: fc.constant('production'),
+    unitSalt: fc.constant('u'),
+    holdback: fc.constantFrom(0, 30),
+    rollouts: fc.dictionary(keys, rollouts),
+    cohorts: fc.constantFrom({}, { beta: { when: { plan: 'beta' } } }),
+  }),
+  { minLength: 2, maxLength: 5 },
+)
+const users = fc.constantFrom<Visitor['user']>(undefined, { id: 'ada', plan: 'beta' }, { id: 'bob' })
+
+describe('patches of pages', () => {
+  it('lead from any edition to any other, for any user, at any hour', () => {
+    fc.assert(
+      fc.property(
+        rulesets,
+        users,
+        fc.array(fc.constantFrom(6, 18), { minLength: 5, maxLength: 5 }),
+        (all, user, hours) => {
+          const visitor: Visitor = { user, cookies: {}, agent: undefined, isProved: true, isRefused: false }
+          const environmentAt = (i: number) => ({ now: () => (hours[i] ?? 0) * 3_600_000 })
+          let edition: PageEdition | undefined
+          let held: PageRuleset | undefined
+          for (const [i, source] of all.entries()) {
+            const ruleset = { ...source, version: i + 1 } as unknown as Ruleset
+            const next = createPageEdition(createEdition(ruleset, 15_000), edition)
+            const is = next.decide(visitor, environmentAt(i))
+            if (edition === undefined || held === undefined) held = JSON.parse(next.text(is)).ruleset as PageRuleset
+            else {
+              const was = edition.decide(visitor, environmentAt(i - 1))
+              held = applied(held, messageOf(next.patchFrame(edition, was, is)) as PagePatchMessage)
+            }
+            edition = next
+            const whole = projectPage(next.compiled, user, { cookies: {}, headers: {} }, environmentAt(i))
+            expect(held).toEqual(JSON.parse(JSON.stringify(whole)))
+            // Another hour of the same edition, and who comes back with whatever results.
+            const other = next.decide(visitor, environmentAt(i + 1))
+            const later = applied(held, messageOf(next.patchFrame(next, is, other)) as PagePatchMessage)
+            expect(later).toEqual(JSON.parse(next.text(other)).ruleset)
+            expect(applied(later, messageOf(next.resultsFrame(is)) as PagePatchMessage)).toEqual(held)
+          }
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+})
