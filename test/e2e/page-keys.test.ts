@@ -216,6 +216,17 @@ describe('a hostile page', () => {
     expect(await counter('pipit_ingest_total', 'duplicates')).toBe(repeated)
   })
 
+  it('is listed behind the servers', async () => {
+    const { socket } = await page()
+    const headers = { authorization: `Bearer ${server.serverKey}`, 'x-pipit-instance': 'server-0003' }
+    await fetch(`${server.url}/sdk/v1/ruleset`, { headers })
+    const { body } = await server.api('GET', '/instances')
+    const kinds = (body as { items: { kind: string }[] }).items.map(({ kind }) => kind)
+    expect(kinds[0]).toBe('server')
+    expect(kinds.slice(kinds.indexOf('page'))).not.toContain('server')
+    socket.close()
+  })
+
   it('of another origin is refused everywhere', async () => {
     for (const origin of ['https://evil.example', 'null', undefined]) {
       expect((await page({ key: shopKey, ...(origin === undefined ? {} : { origin }) })).status).toBe(403)

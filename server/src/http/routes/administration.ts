@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import type { InstanceView } from '../../push/index.ts'
 import { keyPattern } from '../../rollout/index.ts'
 import { actorOf, roles } from '../access.ts'
 import type { AppDeps } from '../context.ts'
@@ -144,7 +145,7 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
     request: { query: query({ ...limitField(1000, 200) }) },
     responses: answers(
       z.object({ items: z.array(instanceSchema).readonly(), total: z.number() }),
-      'Longest connected first',
+      'Servers before pages, longest connected first',
     ),
   })
   const audit = createRoute({
@@ -250,7 +251,9 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
       instances,
       (c) => {
         const all = deps.hub.instances(c.get('environment').name)
-        const items = [...all].sort((a, b) => a.connectedAt - b.connectedAt).slice(0, c.req.valid('query').limit)
+        // Thousands of pages must not push the servers out of the list.
+        const rank = ({ kind, connectedAt }: InstanceView): number => (kind === 'page' ? 1e15 : 0) + connectedAt
+        const items = [...all].sort((a, b) => rank(a) - rank(b)).slice(0, c.req.valid('query').limit)
         return c.json({ items, total: all.length }, 200)
       },
       tellFaults(instances),
