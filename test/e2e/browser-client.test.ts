@@ -1,5 +1,6 @@
 /** The client for pages against the real server, over real sockets and requests: all of a page but the browser. */
 import { createClient } from '@pipit/sdk-browser'
+import { openSqlite } from '@pipit/server/storage/sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -87,5 +88,39 @@ describe('a page and its server', () => {
     events.dispatchEvent(new Event('pageshow'))
     expect(await sdk.flush()).toBe(true)
     await sdk.close()
+  })
+
+  it('counts once what a beacon told, and the socket again', async () => {
+    await startRollout('gate', { browser: true })
+    const sdk = page('gate', 'ida')
+    await sdk.ready()
+    const decision = sdk.decide()
+    sdk.outcome(decision, { ok: false })
+    sdk.track(undefined, 'purchase')
+    const sent: Promise<unknown>[] = []
+    const { fetch } = globalThis
+    Reflect.set(globalThis, 'fetch', (...call: Parameters<typeof fetch>) => {
+      const answer = fetch(...call)
+      sent.push(answer)
+      return answer
+    })
+    events.dispatchEvent(new Event('pagehide'))
+    Reflect.set(globalThis, 'fetch', fetch)
+    expect(await Promise.all(sent)).toMatchObject([{ status: 200 }])
+    expect(sdk.status().pending.reports).toBe(1)
+    events.dispatchEvent(new Event('pageshow'))
+    expect(await sdk.flush()).toBe(true)
+    sdk.outcome(decision, { ok: true })
+    await sdk.close()
+    const storage = openSqlite({ file: server.databaseFile })
+    try {
+      const { id = '' } = (await storage.rollouts.get('production', 'gate')) ?? {}
+      const totals = await storage.evidence.totals(id, 0)
+      expect(totals).toMatchObject([
+        { variant: 'canary', n: 2, failed: 1, exposed: 1, conversions: { purchase: { converted: 1 } } },
+      ])
+    } finally {
+      await storage.close()
+    }
   })
 })
