@@ -174,7 +174,9 @@ describe('a hostile page', () => {
   it('cannot report for a rollout of servers, or for anybody else', async () => {
     const { says, socket, instance } = await page({ hello: { user: { id: 'eve' } } })
     const cell = { rollout: 'checkout', epoch: 1, variant: 'canary', stratum: 'split' }
+    // Sent as both: the one that the user does not have is left out.
     const exposure = { ...cell, reason: 'split', units: [pageUnit] }
+    const other = { ...exposure, variant: 'stable' }
     const outcome = { ...cell, thresholds: 0, columns: 4, buckets: [1, 5, 5, 0] }
     const foreign = { rollout: 'server-side' }
     const before = await Promise.all([
@@ -182,10 +184,11 @@ describe('a hostile page', () => {
       counter('pipit_ingest_total', 'outcomes'),
       counter('pipit_push_total', 'page_foreign_cells'),
       counter('pipit_push_total', 'page_foreign_units'),
+      counter('pipit_push_total', 'page_wrong_variants'),
     ])
     const somebody = unitHash('salt', 'SECRET-unit')
     const report = {
-      exposures: [exposure, { ...exposure, ...foreign }, { ...exposure, units: [somebody] }],
+      exposures: [exposure, other, { ...exposure, ...foreign }, { ...exposure, units: [somebody] }],
       outcomes: [outcome, { ...outcome, ...foreign }],
       events: [{ event: 'buy', unit: somebody, ageMs: 0 }],
     }
@@ -195,8 +198,9 @@ describe('a hostile page', () => {
       counter('pipit_ingest_total', 'outcomes'),
       counter('pipit_push_total', 'page_foreign_cells'),
       counter('pipit_push_total', 'page_foreign_units'),
+      counter('pipit_push_total', 'page_wrong_variants'),
     ])
-    expect(after.map((count, i) => count - (before[i] ?? 0))).toEqual([1, 5, 2, 2])
+    expect(after.map((count, i) => count - (before[i] ?? 0))).toEqual([1, 5, 2, 2, 1])
     const beacon = { key: server.webKey, instance, sdk: 'probe/1', report: { type: 'report', seq: 2, ...report } }
     expect(await post('/beacon', JSON.stringify(beacon))).toMatchObject({ status: 200, body: { type: 'ack', seq: 2 } })
     expect(await counter('pipit_push_total', 'page_foreign_cells')).toBe((after[2] ?? 0) + 2)

@@ -5,7 +5,7 @@ export type { DecideContext, Decision, HeadersLike, Reason, User } from './decis
 export { reasons } from './decision.ts'
 export type { DecideEnvironment, UserAgent } from './environment.ts'
 export { explain } from './explain.ts'
-export { pageResults, pageRollout, projectPage } from './page.ts'
+export { pageResults, pageRollout, projectPage, splitVariant } from './page.ts'
 export { newResolution, type Resolution, resolve } from './resolve.ts'
 export type { ExplainedDecision, TraceStep } from './trace.ts'
 export { anonymousOf, idOf, unitAt, unitOf } from './unit.ts'

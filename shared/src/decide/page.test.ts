@@ -6,7 +6,7 @@ import { compileRuleset } from './compile.ts'
 import { decide } from './decide.ts'
 import type { DecideContext, User } from './decision.ts'
 import type { DecideEnvironment } from './environment.ts'
-import { projectPage } from './page.ts'
+import { projectPage, splitVariant } from './page.ts'
 
 const rollout = (fields: Partial<RulesetRollout> = {}): RulesetRollout => ({
   phase: 'running',
@@ -204,6 +204,14 @@ describe('projectPage', () => {
       { numRuns: 2000 },
     )
     expect(results).toBeGreaterThan(500)
+  })
+
+  it('tells by the split alone what a page comes to by it', () => {
+    const three = [{ name: 'stable' }, { name: 'canary' }, { name: 'second', share: 3 }]
+    const compiled = compileRuleset(rulesetOf({ two: rollout(), three: rollout({ variants: three }) }))
+    for (const one of compiled.rollouts.values()) {
+      for (let i = 0; i < 200; i++) expect(splitVariant(one, `u${i}`)).toBe(decide(compiled, one.key, `u${i}`).variant)
+    }
   })
 
   it('holds nothing that a page may not know, whoever its user is', () => {

@@ -1,8 +1,9 @@
+import { unitPrint } from '../hash/index.ts'
 import type { PageResult, PageRollout, PageRuleset, RulesetRollout, Variant } from '../rules/index.ts'
 import type { CompiledRollout, CompiledRuleset } from './compile.ts'
 import type { DecideContext, Reason, User } from './decision.ts'
 import type { DecideEnvironment } from './environment.ts'
-import { newResolution, type Resolution, resolve } from './resolve.ts'
+import { canaryOf, newResolution, type Resolution, resolve } from './resolve.ts'
 
 /** What a page finds out by itself: it knows the phase and the weight, and whether its own breaker is open. */
 const ownReasons: ReadonlySet<Reason> = new Set(['phase', 'breaker', 'deadman', 'split'])
@@ -61,6 +62,12 @@ function resultOf(
     ...(rule === undefined ? {} : { rule }),
     ...(randomised ? { randomised } : {}),
   }
+}
+
+/** The variant that the split gives a unit: what a page comes to where it was told no result. */
+export function splitVariant(rollout: CompiledRollout, unit: string): string {
+  const isCanary = unitPrint(rollout.salt, unit) >>> 0 < rollout.limit
+  return (isCanary ? canaryOf(rollout, unit) : rollout.stable).name
 }
 
 /**

@@ -9,7 +9,7 @@ import type { PageSettings } from './identify.ts'
 const secret = 'page-secret'
 const hashOf = (id: string, key = secret) => createHmac('sha256', key).update(id).digest('hex')
 
-const open: RulesetRollout = { ...rollout, browser: true }
+const open: RulesetRollout = { ...rollout, weight: 100, browser: true }
 const ruleset: Ruleset = {
   ...{ version: 1, environment: 'production', unitSalt: 'u' },
   rollouts: {

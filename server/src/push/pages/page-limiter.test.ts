@@ -67,7 +67,7 @@ describe('the limits of pages', () => {
     expect(limiter.full(who)).toBe('pageSocketsPerAddress')
   })
 
-  const open = { ...rollout, browser: true as const }
+  const open = { ...rollout, weight: 100, browser: true as const }
   const ruleset = { version: 1, environment: 'production', unitSalt: 'u', rollouts: { r: open }, cohorts: {} }
   const limited = (limit: string) => ({
     type: 'error',

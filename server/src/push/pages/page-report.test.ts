@@ -4,7 +4,7 @@ import type { Ruleset, RulesetRollout } from '@pipit/shared/rules'
 import { describe, expect, it } from 'vitest'
 import { hubOf, pageOf, rollout } from '../hub-fixture.ts'
 
-const open: RulesetRollout = { ...rollout, browser: true }
+const open: RulesetRollout = { ...rollout, weight: 100, browser: true }
 const hubWith = (rollouts: Ruleset['rollouts']) =>
   hubOf({ ruleset: { version: 1, environment: 'production', unitSalt: 'u', rollouts, cohorts: {} } })
 
@@ -91,6 +91,17 @@ describe('the report of a page', () => {
     )
     expect(stored).toEqual(report({ exposures: [], outcomes: [], events: [], breakers: [] }))
     expect(hub.counters()).toMatchObject({ page_foreign_cells: 4, page_foreign_units: 3, page_events_unused: 1 })
+  })
+
+  it('is taken without exposures to an arm that its user cannot have', async () => {
+    const exposures = ['canary', 'stable'].map((variant) => ({ ...cell, variant, units: [pageUnit] }))
+    const { hub, report: stored } = await sent({ id: 'ada' }, { exposures })
+    expect(stored?.exposures).toMatchObject([{ variant: 'canary' }])
+    expect(hub.counters()).toMatchObject({ page_wrong_variants: 1 })
+    const forced = exposures.map((one) => ({ ...one, stratum: 'forced' }))
+    expect((await sent({ id: 'ada' }, { exposures: forced })).report?.exposures).toHaveLength(2)
+    const before = exposures.map((one) => ({ ...one, epoch: 0 }))
+    expect((await sent({ id: 'ada' }, { exposures: before })).report?.exposures).toHaveLength(2)
   })
 
   it('of nobody has outcomes alone', async () => {

@@ -1,4 +1,4 @@
-import { type CompiledRollout, type CompiledRuleset, unitOf } from '@pipit/shared/decide'
+import { type CompiledRollout, type CompiledRuleset, splitVariant, unitOf } from '@pipit/shared/decide'
 import { unitHash } from '@pipit/shared/hash'
 import {
   type EventItem,
@@ -49,8 +49,9 @@ export function fillPageReport(report: Report, parts: PageReportParts): Report {
 interface Units {
   /** A rollout that is for browsers. */
   rollout(key: string): CompiledRollout | undefined
-  /** The hash of what a rollout assigns of the user, where it is reported. */
-  of(rollout: CompiledRollout): string | undefined
+  /** What a rollout assigns of the user. */
+  named(rollout: CompiledRollout): string | undefined
+  hash(unit: string): string
   /** The rollouts for browsers that count an event. */
   counting(event: string): readonly CompiledRollout[]
 }
@@ -63,10 +64,8 @@ function createUnits({ compiled, user }: PageReportParts): Units {
       const found = compiled.rollout(key)
       return found?.source.browser === true ? found : undefined
     },
-    of(rollout) {
-      const unit = unitOf(rollout, user, {})
-      return unit === undefined ? undefined : unitHash(salt, unit)
-    },
+    named: (rollout) => unitOf(rollout, user, {}),
+    hash: (unit) => unitHash(salt, unit),
     counting: (event) => all.filter(({ source }) => source.events?.includes(event)),
   }
 }
@@ -84,11 +83,16 @@ function exposureOf(cell: ExposureCell, units: Units, { count }: PageReportParts
     count('page_foreign_units')
     return []
   }
-  const unit = units.of(rollout)
-  if (unit === undefined) {
+  const name = units.named(rollout)
+  if (name === undefined) {
     count('page_without_unit')
     return []
   }
+  if (isMisplaced(cell, rollout, name)) {
+    count('page_wrong_variants')
+    return []
+  }
+  const unit = units.hash(name)
   return isSampled(rollout, unit) ? [{ ...cell, units: [unit] }] : []
 }
 
@@ -106,7 +110,7 @@ function eventsOf(event: EventItem, units: Units, { count }: PageReportParts): r
   // As SDKs tell them: by what is assigned, and of an id that is told for several units each its own, the same in every process.
   const distinct = new Map<string, string>()
   for (const rollout of counting) {
-    const unit = units.of(rollout)
+    const unit = units.named(rollout)
     const what = rollout.units === undefined ? '' : String(rollout.source.unit)
     if (unit !== undefined && ![...distinct.values()].includes(unit)) distinct.set(what, unit)
   }
@@ -114,9 +118,14 @@ function eventsOf(event: EventItem, units: Units, { count }: PageReportParts): r
   const { id } = event
   return [...distinct].map(([what, unit]) => ({
     ...event,
-    unit,
+    unit: units.hash(unit),
     ...(id === undefined || what === '' ? {} : { id: unitHash(id, what) }),
   }))
+}
+
+/** Whether the split cannot have given the user this arm: the page decided for somebody else, or lies. What was before this epoch is not known. */
+function isMisplaced({ stratum, epoch, variant }: ExposureCell, rollout: CompiledRollout, unit: string): boolean {
+  return stratum === 'split' && epoch === rollout.epoch && variant !== splitVariant(rollout, unit)
 }
 
 /** As SDKs leave out whom a rollout's `unitSample` leaves out: pages do not know of it. */
