@@ -12,7 +12,7 @@ const shared: UserConfig = {
 }
 
 /** Each entry by itself, so that a page loads one file and nothing that it does not use. */
-const modules = ['index', 'decide'].map(
+const modules = ['index', 'decide', 'vitals'].map(
   (name): UserConfig => ({
     ...shared,
     entry: { [name]: `src/${name}.ts` },

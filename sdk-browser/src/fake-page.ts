@@ -29,6 +29,8 @@ export interface FakePage {
   script: ((message: Message, socket: FakeSocket) => object | undefined) | undefined
   hidden: boolean
   blocksStorage: boolean
+  /** Requests get no answer until they are given up. */
+  hangs: boolean
   takesBeacons: boolean
   happen(type: string, event?: Omit<PageEvent, 'type'>): void
   readonly socket: FakeSocket
@@ -87,6 +89,7 @@ export function createFakePage(storage: Map<string, string> = new Map(), seed = 
     script: undefined,
     hidden: false,
     blocksStorage: false,
+    hangs: false,
     takesBeacons: true,
     happen(type, event = {}) {
       for (const [of, listener] of [...listeners]) if (of === type) listener({ type, ...event })
@@ -128,8 +131,20 @@ export function createFakePage(storage: Map<string, string> = new Map(), seed = 
           return fake.takesBeacons
         },
       },
+      AbortSignal: {
+        timeout(ms) {
+          const controller = new AbortController()
+          clock.setTimer(ms, () => controller.abort())
+          return controller.signal
+        },
+      },
       async fetch(url, init) {
         fake.requests.push({ url, init })
+        if (fake.hangs) {
+          await new Promise((_, reject) => {
+            init.signal?.addEventListener('abort', () => reject(new Error('TimeoutError')))
+          })
+        }
         if (fake.answer === undefined) throw new TypeError('Failed to fetch')
         const { status, body, etag = '' } = fake.answer(url, init)
         return { status, headers: { get: () => etag }, text: async () => body }

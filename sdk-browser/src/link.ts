@@ -2,6 +2,7 @@ import type { PageStatus } from './api.ts'
 import type { Page, PageSocket } from './page.ts'
 
 const openTimeoutMs = 10_000
+const requestTimeoutMs = 10_000
 const failuresBeforeHttp = 3
 const pollMs = 30_000
 const hiddenMs = 60_000
@@ -171,6 +172,7 @@ export function createLink({ page, url, key, instance, greet, receive, flush, co
       const answer = await page.fetch(base + path, {
         method: 'POST',
         body,
+        signal: page.AbortSignal?.timeout?.(requestTimeoutMs) ?? null,
         headers: polls && etag ? { ...headers, 'if-none-match': etag } : headers,
       })
       const text = await answer.text()

@@ -285,6 +285,19 @@ describe('the way to the server', () => {
     expect(sdk.status().transport).toBe('socket')
   })
 
+  it('gives a request up that gets no answer, and asks again', async () => {
+    const fake = createFakePage()
+    Object.assign(fake.page, { WebSocket: undefined })
+    const { sdk, clock } = setup({}, { fake })
+    fake.hangs = true
+    await clock.advance(20_000)
+    expect(fake.requests).toHaveLength(1)
+    fake.hangs = false
+    fake.answer = () => ({ status: 200, body: JSON.stringify(wholeOf(rulesetOf())) })
+    await clock.advance(40_000)
+    expect(sdk.status()).toMatchObject({ transport: 'http', version: 1 })
+  })
+
   it('sends a report again, unchanged, until it is acknowledged', async () => {
     const { fake, sdk, reports, clock } = setup()
     await clock.advance(0)

@@ -7,7 +7,7 @@ import { decide, rolloutIn } from './decide.ts'
 import { identify, isOther, type Who } from './identify.ts'
 import { createLink } from './link.ts'
 import { createListeners } from './listeners.ts'
-import { eventTypes, type Page, type PageEvent } from './page.ts'
+import { eventTypes, inFirst, type Page, type PageEvent } from './page.ts'
 import { createReports } from './reports.ts'
 import { patched, readRuleset } from './rulesets.ts'
 import { runPaths } from './run.ts'
@@ -252,7 +252,7 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   } else load()
   // On a server, where pages are only rendered, there is nothing to connect.
   if (page.document) {
-    for (const type of eventTypes) page.addEventListener(type, onEvent, true)
+    for (const type of eventTypes) page.addEventListener(type, onEvent, inFirst(type))
     link.turn('')
   }
 
@@ -292,7 +292,7 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     flush: ({ timeoutMs } = {}) => flush(timeoutMs),
     async close({ timeoutMs = 2000 } = {}) {
       await flush(timeoutMs)
-      for (const type of eventTypes) page.removeEventListener(type, onEvent, true)
+      for (const type of eventTypes) page.removeEventListener(type, onEvent, inFirst(type))
       link.stop()
     },
   }

@@ -2,6 +2,9 @@
 export const eventTypes: readonly string[] =
   'online offline pagehide pageshow freeze resume visibilitychange storage error unhandledrejection'.split(' ')
 
+/** Some events of the document are heard by the window on the way in alone; when it is hidden, others may still want to report. */
+export const inFirst = (type: string): boolean => !type.startsWith('v')
+
 /** What the client uses of a page: its global object, or a fake of it in tests. What is missing or forbidden when it is used is done without. */
 export interface Page {
   readonly performance: { now(): number }
@@ -16,6 +19,8 @@ export interface Page {
   removeEventListener(type: string, listener: (event: PageEvent) => void, capture: boolean): void
   readonly localStorage: { getItem(key: string): string | null; setItem(key: string, text: string): void }
   readonly navigator: { sendBeacon?(url: string, body: string): boolean }
+  /** Missing in older browsers, which give requests up in their own time. */
+  readonly AbortSignal?: { timeout?(ms: number): AbortSignal }
   fetch(url: string, init: RequestInit): Promise<PageResponse>
   readonly WebSocket: new (url: string, protocols: string[]) => PageSocket
 }
