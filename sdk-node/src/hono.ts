@@ -6,6 +6,7 @@ import type {
   Decision,
   DecisionOf,
   NoDefault,
+  NodeClient,
   RolloutKey,
   RolloutTypes,
   TrackOptions,
@@ -58,7 +59,11 @@ export function pipit<
   E extends Env = Env,
   R extends RolloutTypes<R> = AnyRollouts,
   D extends RolloutKey<R> = NoDefault<R>,
->(client: Client<R, D>, options: PipitOptions<E>): MiddlewareHandler<E & { Variables: PipitVariables<R, D> }> {
+>(
+  // The union is for the compiler: it reads `R` and `D` off a type that it is given by name, and not off one that extends it.
+  client: Client<R, D> | NodeClient<R, D>,
+  options: PipitOptions<E>,
+): MiddlewareHandler<E & { Variables: PipitVariables<R, D> }> {
   // What the program knows of its rollouts is known to its compiler alone.
   const sdk = client as unknown as Client
   return async (c, next) => {

@@ -1,6 +1,5 @@
 import {
   type AnyRollouts,
-  type Client,
   createClientCore,
   type DefaultRollout,
   explain,
@@ -8,7 +7,9 @@ import {
   type RolloutKey,
   type RolloutTypes,
 } from '@pipit/shared/client'
+import type { NodeClient } from './node-client.ts'
 import { checkOptions, type NodeClientOptions } from './options.ts'
+import { pageFor } from './page.ts'
 import { nodeClock, nodeRandom } from './platform/clock.ts'
 import { flushAtExit } from './platform/exit-flush.ts'
 import { createFileStore, defaultFolder } from './platform/file-store.ts'
@@ -50,17 +51,18 @@ import { version } from './version.ts'
  */
 export function createClient<R extends RolloutTypes<R> = AnyRollouts, D extends RolloutKey<R> = NoDefault<R>>(
   options: NodeClientOptions & DefaultRollout<D>,
-): Client<R, D> {
+): NodeClient<R, D> {
   checkOptions(options)
   const { cacheDir, ...rest }: NodeClientOptions = options
   const folder = cacheDir === undefined ? defaultFolder() : cacheDir !== false && { directory: cacheDir }
-  const client = createClientCore(
+  const userAgent = createUserAgentReader()
+  const { make, ...client } = createClientCore(
     {
       sdk: { name: 'sdk-node', version },
       clock: nodeClock,
       random: nodeRandom,
       connect: connectSocket,
-      userAgent: createUserAgentReader(),
+      userAgent,
       explain,
       request,
       ...(folder === false ? {} : { store: createFileStore(folder, options.url, options.key) }),
@@ -69,8 +71,12 @@ export function createClient<R extends RolloutTypes<R> = AnyRollouts, D extends 
     rest,
   )
   const forget = flushAtExit(client)
-  const whole: Client = {
+  const whole: NodeClient = {
     ...client,
+    pageRuleset: (user, context) =>
+      make((compiled, silentMs) =>
+        pageFor(compiled, user, context, { now: nodeClock.now, random: nodeRandom, userAgent, silentMs }),
+      ),
     ready: (readyOptions) => keepAlive(client.ready(readyOptions)),
     flush: (flushOptions) => keepAlive(client.flush(flushOptions)),
     async close(closeOptions) {
@@ -79,7 +85,7 @@ export function createClient<R extends RolloutTypes<R> = AnyRollouts, D extends 
     },
   }
   // What the program knows of its rollouts is known to its compiler alone.
-  return whole as Client<R, D>
+  return whole as NodeClient<R, D>
 }
 
 export type {
@@ -87,12 +93,14 @@ export type {
   Client,
   ClientEvents,
   ClientStatus,
+  DecideContext,
   DecideOptions,
   Decision,
   DecisionOf,
   NoDefault,
   Outcome,
   OutcomeKind,
+  PageRuleset,
   Reason,
   RolloutKey,
   RolloutType,
@@ -103,4 +111,6 @@ export type {
   User,
   VariantOf,
 } from '@pipit/shared/client'
+export type { NodeClient } from './node-client.ts'
 export type { NodeClientOptions } from './options.ts'
+export { pageScript } from './page.ts'

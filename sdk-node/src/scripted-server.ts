@@ -52,8 +52,8 @@ export interface ScriptedServer {
   stop(): void
 }
 
-/** Greets every SDK with the ruleset and acknowledges its reports. */
-export async function startScriptedServer(): Promise<ScriptedServer> {
+/** Greets every SDK with the ruleset, `changed` where asked, and acknowledges its reports. */
+export async function startScriptedServer(changed?: object): Promise<ScriptedServer> {
   const reports: Report[] = []
   const keys: (string | undefined)[] = []
   let waiting: ((report: Report) => void)[] = []
@@ -63,7 +63,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     keys.push(incoming.headers.authorization)
     socket.on('message', (data) => {
       const message = JSON.parse(String(data)) as { type: string } & Report
-      if (message.type === 'hello') socket.send(rulesetMessage())
+      if (message.type === 'hello') socket.send(rulesetMessage(changed))
       if (message.type !== 'report') return
       reports.push(message)
       socket.send(JSON.stringify({ type: 'ack', seq: message.seq }))

@@ -1,3 +1,4 @@
+import type { CompiledRuleset } from '../decide/index.ts'
 import { protocolVersion, type ServerMessage } from '../protocol/index.ts'
 import type { Client, ClientOptions, ClientStatus } from './api.ts'
 import { createBreakers } from './breaker.ts'
@@ -23,8 +24,17 @@ const defaultFlushMs = 1000
 /** Failed attempts in a row after which HTTP takes over until a socket opens. */
 const failuresBeforeHttp = 3
 
+/** The client, with what a platform builds more from and applications do not see. */
+export interface ClientCore extends Client {
+  /**
+   * Makes something of the ruleset that decisions are made from now, and of the milliseconds since the server was last heard of. Undefined where
+   * that throws: it is then told of like any other trouble.
+   */
+  make<T>(from: (compiled: CompiledRuleset | undefined, silentMs: number) => T): T | undefined
+}
+
 /** The SDK without a platform: everything that is the same in Node and in a browser. */
-export function createClientCore(platform: ClientPlatform, options: ClientOptions): Client {
+export function createClientCore(platform: ClientPlatform, options: ClientOptions): ClientCore {
   const { clock, random } = platform
   const created = clock.monotonic()
   const instance = randomId(random)
@@ -76,6 +86,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   })
   let lastContact: number | undefined
   let closed = false
+  const silentMs = (): number => clock.monotonic() - (lastContact ?? created)
   const decider = createDecider({
     rulesets,
     exposures,
@@ -86,7 +97,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     userAgent: platform.userAgent,
     explain: platform.explain,
     defaultRollout: options.rollout ?? '',
-    silentMs: () => clock.monotonic() - (lastContact ?? created),
+    silentMs,
     trouble: trouble.tell,
   })
 
@@ -257,6 +268,11 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     track: (user, event, trackOptions) =>
       safely(
         () => tracker.track(user, event, trackOptions),
+        () => undefined,
+      ),
+    make: (from) =>
+      safely(
+        () => from(rulesets.compiled, silentMs()),
         () => undefined,
       ),
     on: listeners.on,

@@ -1,8 +1,17 @@
 export type { Clock } from '../clock/index.ts'
-export type { Decision, Reason, TraceStep, User, UserAgent } from '../decide/index.ts'
-export { createUserAgentReader, explain } from '../decide/index.ts'
+export type {
+  CompiledRuleset,
+  DecideContext,
+  DecideEnvironment,
+  Decision,
+  Reason,
+  TraceStep,
+  User,
+  UserAgent,
+} from '../decide/index.ts'
+export { createUserAgentReader, explain, projectPage } from '../decide/index.ts'
 export type { OutcomeKind } from '../protocol/index.ts'
-export { nearest, type Ruleset } from '../rules/index.ts'
+export { nearest, type PageRuleset, type Ruleset } from '../rules/index.ts'
 export type {
   Client,
   ClientEvents,
@@ -13,7 +22,7 @@ export type {
   RunOptions,
   TrackOptions,
 } from './api.ts'
-export { createClientCore } from './core.ts'
+export { type ClientCore, createClientCore } from './core.ts'
 export type {
   ClientPlatform,
   Connection,
