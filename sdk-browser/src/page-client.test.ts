@@ -208,6 +208,15 @@ describe('where a ruleset comes from', () => {
     expect(sdk.status().source).toBe('server')
   })
 
+  it('is there before a socket is, and a client that is closed at once opens none', async () => {
+    const { fake, sdk, clock } = setup({ bootstrap: rulesetOf() })
+    expect([sdk.variant(), fake.sockets.length]).toEqual(['canary', 0])
+    const early = setup()
+    await Promise.all([early.sdk.close(), early.clock.advance(0), clock.advance(0)])
+    await early.clock.advance(60_000)
+    expect([fake.sockets.length, early.fake.sockets.length]).toEqual([1, 0])
+  })
+
   it('is storage for the next page of the same user, with its age, and for nobody else', async () => {
     const first = setup()
     await first.clock.advance(0)

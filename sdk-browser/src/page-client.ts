@@ -250,11 +250,9 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
       trouble('bootstrap', 'the bootstrap is no ruleset of a page; it is left out')
     }
   } else load()
-  // On a server, where pages are only rendered, there is nothing to connect.
-  if (page.document) {
-    for (const type of eventTypes) page.addEventListener(type, onEvent, inFirst(type))
-    link.turn('')
-  }
+  // On a server, where pages are only rendered, there is nothing to connect. Elsewhere what the page decides first does not wait for a socket.
+  const start = page.document && page.setTimeout(() => link.turn(''), 0)
+  if (start) for (const type of eventTypes) page.addEventListener(type, onEvent, inFirst(type))
 
   const flush = (timeoutMs?: number): Promise<boolean> => {
     pump(true)
@@ -292,6 +290,7 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     flush: ({ timeoutMs } = {}) => flush(timeoutMs),
     async close({ timeoutMs = 2000 } = {}) {
       await flush(timeoutMs)
+      page.clearTimeout(start)
       for (const type of eventTypes) page.removeEventListener(type, onEvent, inFirst(type))
       link.stop()
     },
