@@ -105,15 +105,16 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   /** After a change: lets a kept decision go where the page asks for it, or where somebody took the canary back. */
   function release(of: string, weight: number): void {
     const kept = held.get(of)
+    if (!kept) return
     const after = rolloutOf(of)
     const decision = decide(ruleset, of, who.user, { random })
     const back =
       decision.variant === 'stable' &&
       after?.phase !== 'succeeded' &&
       !((after?.weight ?? 0) >= weight && decision.reason !== 'phase')
-    const [was, is] = [kept, decision].map((one) => JSON.stringify([one?.variant, one?.payload]))
+    const [was, is] = [kept, decision].map(({ variant, payload }) => JSON.stringify([variant, payload]))
     if (back || listeners.has('change')) held.delete(of)
-    else if (kept && was === is) held.set(of, decision)
+    else if (was === is) held.set(of, decision)
   }
 
   /** What the server said before, or to another tab. */
