@@ -1,8 +1,8 @@
-/** `npm run bench [-- hash | decide | rules | allocation | cohort | ingest | judge | load …]`: each in a process of its own, one after the other. */
+/** `npm run bench [-- hash | decide | rules | allocation | cohort | ingest | judge | load | page …]`: each in a process of its own, one after the other. */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const known = ['hash', 'decide', 'rules', 'allocation', 'cohort', 'ingest', 'judge', 'load']
+const known = ['hash', 'decide', 'rules', 'allocation', 'cohort', 'ingest', 'judge', 'load', 'page']
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : known
 for (const name of wanted) {
   if (!known.includes(name)) {
