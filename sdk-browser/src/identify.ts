@@ -17,8 +17,10 @@ export interface Who {
   known?: boolean
 }
 
-export function identify({ user, userHash, cookies }: PageIdentity, where: string): Who {
+export function identify({ user, userHash: proof, cookies }: PageIdentity, where: string): Who {
   const person = unitOf(user)
+  // What is no proof proves nothing, and would have the whole greeting refused.
+  const userHash = /^[\da-f]{64}$/.test(`${proof}`) ? proof : undefined
   try {
     const text = JSON.stringify({ user: typeof user === 'string' ? { id: user } : user, userHash, cookies })
     const place = `pipit ${hashText(where + person, 0)}`
@@ -27,6 +29,12 @@ export function identify({ user, userHash, cookies }: PageIdentity, where: strin
     // Attributes that are no data are none: the id is what counts.
     return identify({ user: person, userHash, cookies: undefined }, where)
   }
+}
+
+/** A user whom the server takes for anonymous: what is assigned is then the anonymous id. */
+export function anonymous(who: Who): Who {
+  const { anonymousId } = Object(who.user)
+  return { ...who, user: { anonymousId }, person: anonymousId }
 }
 
 /** Whether a call is about somebody else. The usual ways to name the page's own user cost a comparison. */

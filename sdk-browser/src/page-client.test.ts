@@ -434,6 +434,29 @@ describe('the user of a page', () => {
     expect(sdk.status().dropped.invalid).toBe(1)
   })
 
+  it('is assigned by the anonymous id where the server does not believe who it is', async () => {
+    const { fake, sdk, clock } = setup({ user: { id: 'ada', anonymousId: 'cookie-1' }, userHash: 'made up' })
+    const answer = fake.script
+    fake.script = (message, socket) => {
+      if (message.type === 'hello') {
+        expect(message).not.toHaveProperty('userHash')
+        queueMicrotask(() => socket.say({ type: 'error', code: 'user-hash', message: 'prove it', retry: false }))
+      }
+      return answer?.(message, socket)
+    }
+    const ready = sdk.ready()
+    await clock.advance(0)
+    expect(await ready).toBe(true)
+    expect(sdk.decide()).toMatchObject({ variant: 'canary', reason: 'split', randomised: true, unit: 'cookie-1' })
+    expect(sdk.decide('ada')).toMatchObject({ randomised: false })
+    await clock.advance(3000)
+    const anonymous = userBucket(prepareSalt('0123456789abcdef', hashSeeds.user), 'cookie-1')
+    sdk.outcome(sdk.decide(), { ok: true })
+    await clock.advance(3000)
+    const reported = fake.socket.sent.filter(({ type }) => type === 'report') as unknown as readonly Report[]
+    expect(reported.at(-1)?.outcomes[0]?.buckets[0]).toBe(anonymous)
+  })
+
   it('may be what no server can be told: the id is what counts', async () => {
     const loop: { id: string; self?: unknown } = { id: 'ada' }
     loop.self = loop

@@ -1,24 +1,22 @@
-import type { DecideOptions, RunOptions } from '@pipit/shared/client'
+import type { RunOptions } from '@pipit/shared/client'
 import type { Decision, User } from '@pipit/shared/decide'
 import type { PageRollout, PageRuleset, PatchMessage } from '@pipit/shared/protocol'
 import type { PageClient, PageClientOptions, PageStatus } from './api.ts'
 import { bounded } from './bounded.ts'
 import { decide, rolloutIn } from './decide.ts'
-import { identify, isOther, type Who } from './identify.ts'
+import { anonymous, identify, isOther, type Who } from './identify.ts'
 import { createLink } from './link.ts'
 import { createListeners } from './listeners.ts'
 import { eventTypes, inFirst, type Page, type PageEvent } from './page.ts'
-import { createReports } from './reports.ts'
-import { patched, readRuleset } from './rulesets.ts'
+import { createReports, resendMs } from './reports.ts'
+import { changes, patched, readRuleset } from './rulesets.ts'
 import { runPaths } from './run.ts'
 import { loadRuleset, storeRuleset } from './stored.ts'
 import { until, type Waiting } from './until.ts'
 import { sdk } from './version.ts'
 import { watchViews } from './watch-views.ts'
 
-const resendMs = 10_000
-
-type Which = string | (DecideOptions & RunOptions) | undefined
+type Which = string | RunOptions | undefined
 type Message = { readonly [field: string]: unknown }
 
 /** The client over a page, real or not. Every method is as `PageClient` says. */
@@ -58,7 +56,6 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   }
 
   const rolloutOf = (of: string): PageRollout | undefined => rolloutIn(ruleset, of)
-
   /** The decision for the page's user, which is kept from the first that is made for them. */
   function own(of: string): Decision {
     const kept = held.get(of)
@@ -95,9 +92,7 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     source = from
     knownAt = now() - ageMs
     who.known = true
-    const rollouts = Object.keys({ ...before, ...next.rollouts }).filter(
-      (of) => JSON.stringify(before[of]) !== JSON.stringify(next.rollouts[of]),
-    )
+    const rollouts = changes(before, next.rollouts)
     for (const of of rollouts) release(of, before[of]?.weight ?? 0)
     if (rollouts.length) emit('change', { version: next.version, rollouts })
   }
@@ -153,12 +148,19 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     if (heartbeatMs) link.beatEvery(bounded(heartbeatMs, 15_000))
     if (type === 'ping') link.send({ type: 'pong' })
     if (type === 'ack' || message.retry === false) reports.over(message.seq, type !== 'ack')
-    if (code) trouble(`${code}`, `${message.message}`)
-    // The server does not know this page any more.
-    if (code === 'hello-first' && !awaiting) greeted = undefined
+    if (code) fault(code, message.message)
     const whole = type === 'ruleset'
     if (whole || code) awaiting = false
     if ((whole || type === 'patch') && !awaiting && greeted === who) receiveRuleset(message, whole)
+  }
+
+  function fault(code: unknown, text: unknown): void {
+    trouble(`${code}`, `${text}`)
+    if (code === 'user-hash' && greeted === who) {
+      held.clear()
+      who = greeted = anonymous(who)
+    }
+    if (code === 'hello-first' && !awaiting) greeted = undefined
   }
 
   function receiveRuleset(message: Message, whole: boolean): void {

@@ -57,6 +57,9 @@ export interface Reports {
   forget(): void
 }
 
+/** Without an answer for so long a report is sent again, unchanged. */
+export const resendMs = 10_000
+
 export function createReports(page: Page): Reports {
   const dropped = { outcomes: 0, exposures: 0, events: 0, invalid: 0 }
   const cells = new Map<string, Cell>()

@@ -37,3 +37,9 @@ export function patched(ruleset: PageRuleset | undefined, patch: PatchMessage): 
   for (const key of patch.removed?.rollouts ?? []) delete next[key]
   return readRuleset(patch.from === ruleset?.version && { version: patch.version, rollouts: next })
 }
+
+type Rollouts = PageRuleset['rollouts']
+
+/** The keys of rollouts that are not as before. */
+export const changes = (before: Rollouts, after: Rollouts): readonly string[] =>
+  Object.keys({ ...before, ...after }).filter((of) => JSON.stringify(before[of]) !== JSON.stringify(after[of]))
