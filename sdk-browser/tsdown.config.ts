@@ -23,6 +23,15 @@ const modules = ['index', 'decide', 'vitals'].map(
 
 export default defineConfig([
   ...modules,
+  // React is the page's own. Frameworks that split server from browser components are told which these are.
+  {
+    ...shared,
+    entry: { react: 'src/react.ts' },
+    format: 'esm',
+    dts: true,
+    deps: { ...shared.deps, neverBundle: ['react'] },
+    outputOptions: { ...shared.outputOptions, banner: "'use client'" },
+  },
   // For a script tag: `pipit.createClient(…)`.
   { ...shared, entry: { pipit: 'src/index.ts' }, format: 'iife', globalName: 'pipit', dts: false },
 ])

@@ -57,7 +57,16 @@ export interface PageStatus extends ClientStatus {
 
 export interface PageEventsOf extends Omit<ClientEvents, 'status'> {
   status: PageStatus
+  /** The next decision may be another one: after news, `setUser` and `refresh`. To listen lets no decision go that is kept. */
+  decisions: undefined
 }
+
+/** A rollout's key, which may be left out where there is a default `D`; as in `Which`. */
+export type RolloutArgument<K extends string, D extends string, All extends string> = [D] extends [never]
+  ? [rollout: `${K}`]
+  : string extends All
+    ? [rollout?: string | undefined]
+    : [rollout?: `${K}` | undefined]
 
 /**
  * Pipit in a page. As `Client` of `@pipit/sdk-node`; the user may be left out of each call and is then the page's. No method throws
@@ -92,6 +101,11 @@ export interface PageClient<R extends RolloutTypes<R> = AnyRollouts, D extends R
   track(user: User | undefined, event: string, options?: Pick<TrackOptions, 'value' | 'id'>): void
   /** The page is somebody else's now: what was counted for the one before is sent as theirs. Resolves as `ready`. */
   setUser(user: User | undefined, identity?: Omit<PageIdentity, 'user'>): Promise<boolean>
+  /**
+   * What the bootstrap says for the user whom the client was created with, whatever came after: what a server rendered with the same bootstrap,
+   * so that a page begins alike. Nobody counts as exposed by it.
+   */
+  initial<K extends RolloutKey<R> = D>(...rollout: RolloutArgument<K, D, RolloutKey<R>>): DecisionOf<R, K>
   /** Lets decisions go that were kept for the page's sake: the next calls answer by the newest ruleset. */
   refresh(): void
   /** Returns what removes the listener. Whoever listens for `change` gets the newest decision at each call. */

@@ -26,6 +26,9 @@ export interface LinkParts {
   changed(): void
 }
 
+/** What the server says, before it is known to be of a form. */
+export type Message = { readonly [field: string]: unknown }
+
 /** The way to the server: a socket, and HTTP where there is none; quiet while nobody looks. */
 export interface Link {
   transport(): PageStatus['transport']

@@ -606,3 +606,53 @@ describe('what could go wrong', () => {
     expect(sdk.status()).toMatchObject({ pending: { reports: 0 }, dropped: { outcomes: 1, exposures: 1 } })
   })
 })
+
+describe('what a page renders from', () => {
+  const bootstrap = rulesetOf({}, 1)
+
+  it('is what the bootstrap says, whoever came and whatever happened after, without exposing anybody', async () => {
+    const { sdk, clock } = setup({ bootstrap }, { ruleset: rulesetOf({ phase: 'reverted', weight: 0 }, 2) })
+    expect(sdk.initial()).toMatchObject({ variant: 'canary', payload: 'red', reason: 'split', unit: 'ada' })
+    await clock.advance(5000)
+    expect(sdk.variant()).toBe('stable')
+    await sdk.setUser('eve')
+    expect(sdk.initial('shop')).toMatchObject({ variant: 'canary', unit: 'ada', version: 1 })
+    expect(sdk.initial('constructor')).toMatchObject({ variant: 'stable', reason: 'unknown-rollout' })
+    expect(setup().sdk.initial()).toMatchObject({ variant: 'stable', reason: 'not-ready' })
+    const exposures = async (ask: 'initial' | 'decide') => {
+      const one = setup({ bootstrap })
+      one.sdk[ask]()
+      await one.clock.advance(5000)
+      return one.reports.flatMap((report) => report.exposures).length
+    }
+    expect([await exposures('initial'), await exposures('decide')]).toEqual([0, 1])
+  })
+
+  it('is told of news, another user and a refresh, and keeps what is kept', async () => {
+    const { fake, sdk, clock } = setup(
+      { bootstrap: rulesetOf({ weight: 0 }, 1) },
+      { ruleset: rulesetOf({ weight: 0 }, 1) },
+    )
+    let news = 0
+    const seen: string[] = []
+    const off = sdk.on('decisions', () => {
+      news++
+      seen.push(sdk.variant())
+    })
+    expect(sdk.variant()).toBe('stable')
+    await clock.advance(1000)
+    expect(news).toBe(1)
+    fake.socket.say(patchOf(1, { weight: 100 }))
+    expect(seen).toEqual(['stable', 'stable'])
+    sdk.refresh()
+    expect(seen.at(-1)).toBe('canary')
+    fake.socket.say(patchOf(2, { phase: 'reverted' }))
+    expect(seen.slice(2)).toEqual(['canary', 'stable'])
+    await sdk.setUser('eve')
+    expect(news).toBeGreaterThan(4)
+    off()
+    const before = news
+    sdk.refresh()
+    expect(news).toBe(before)
+  })
+})

@@ -1,23 +1,19 @@
-import type { RunOptions } from '@pipit/shared/client'
 import type { Decision, User } from '@pipit/shared/decide'
 import type { PageRollout, PageRuleset, PatchMessage } from '@pipit/shared/protocol'
 import type { PageClient, PageClientOptions, PageStatus } from './api.ts'
 import { bounded } from './bounded.ts'
 import { decide, rolloutIn } from './decide.ts'
 import { anonymous, identify, isOther, type Who } from './identify.ts'
-import { createLink } from './link.ts'
+import { createLink, type Message } from './link.ts'
 import { createListeners } from './listeners.ts'
 import { eventTypes, inFirst, type Page, type PageEvent } from './page.ts'
 import { createReports, resendMs } from './reports.ts'
 import { changes, patched, readRuleset } from './rulesets.ts'
-import { runPaths } from './run.ts'
+import { runPaths, type Which } from './run.ts'
 import { loadRuleset, storeRuleset } from './stored.ts'
 import { until, type Waiting } from './until.ts'
 import { sdk } from './version.ts'
 import { watchViews } from './watch-views.ts'
-
-type Which = string | RunOptions | undefined
-type Message = { readonly [field: string]: unknown }
 
 /** The client over a page, real or not. Every method is as `PageClient` says. */
 export function createPageClient(options: PageClientOptions, page: Page): PageClient {
@@ -95,6 +91,7 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     const rollouts = changes(before, next.rollouts)
     for (const of of rollouts) release(of, before[of]?.weight ?? 0)
     if (rollouts.length) emit('change', { version: next.version, rollouts })
+    emit('decisions', undefined)
   }
 
   /** After a change: lets a kept decision go where the page asks for it, or where somebody took the canary back. */
@@ -179,6 +176,7 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   const seal = (): void => reports.seal(who, ruleset && Object.values(ruleset.rollouts))
   const isReady = (): boolean => !!who.known
   const isDone = (): boolean => !Object.values(reports.pending()).some(Boolean)
+  const wake = (): void => void (isDone() || link.flushIn(flushMs))
 
   function pump(due?: boolean): void {
     for (const settle of waiting) settle()
@@ -194,8 +192,6 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     }
     link.flushIn(resendMs)
   }
-
-  const wake = (): void => void (isDone() || link.flushIn(flushMs))
 
   function conceal(): void {
     judge(true)
@@ -283,11 +279,13 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
         held.clear()
         who = next
         load()
+        emit('decisions', undefined)
         pump()
       }
       return until(page, waiting, isReady)
     },
-    refresh: () => held.clear(),
+    initial: (of = defaultRollout) => decide(options.bootstrap, of, options.user),
+    refresh: () => emit('decisions', void held.clear()),
     on: listeners.on,
     status,
     flush: ({ timeoutMs } = {}) => flush(timeoutMs),

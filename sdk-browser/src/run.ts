@@ -1,6 +1,9 @@
 import type { Client, Outcome, Paths, RunOptions } from '@pipit/shared/client'
 import type { Decision } from '@pipit/shared/decide'
 
+/** The last argument of calls. */
+export type Which = string | RunOptions | undefined
+
 type RunParts = Pick<Client, 'outcome'> & { readonly now: () => number }
 
 const ownPath = <T>(paths: Paths<T>, variant: string): (() => T | Promise<T>) | undefined =>

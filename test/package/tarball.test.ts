@@ -13,7 +13,7 @@ describe.each([
   ['sdk-node', ['dist/index.mjs', 'dist/index.d.mts'], /^dist\/[\w-]+\.(mjs|d\.mts)$/],
   [
     'sdk-browser',
-    ['dist/index.js', 'dist/index.d.ts', 'dist/decide.js', 'dist/pipit.js'],
+    ['dist/index.js', 'dist/index.d.ts', 'dist/decide.js', 'dist/pipit.js', 'dist/react.js', 'dist/react.d.ts'],
     /^dist\/[\w-]+\.(js|d\.ts)$/,
   ],
 ])('the package of %s', (name, entries, built) => {
@@ -48,6 +48,17 @@ describe('what a page loads of sdk-browser', () => {
       // Of conditions, cohorts, checks of the wire, sketches and the server's hash of units.
       expect(read(path)).not.toMatch(/\$elemMatch|inGroup|must be|unitSalt|padStart|codePointAt/)
     }
+  })
+
+  it('leaves React to the page, and frameworks know its components as ones for browsers', () => {
+    const hooks = read('dist/react.js')
+    expect(hooks).toMatch(/^"use client";/)
+    expect([...hooks.matchAll(/\bfrom\s*"([^"]+)"/g)].map(([, from]) => from)).toEqual(['react'])
+    const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(read('package.json'))
+    expect({ dependencies, peerDependencies, peerDependenciesMeta }).toEqual({
+      peerDependencies: { react: '>=18' },
+      peerDependenciesMeta: { react: { optional: true } },
+    })
   })
 
   it('decides as the source does', async () => {

@@ -10,12 +10,20 @@ export async function bundle(
     file,
     platform,
     external = [],
-  }: { readonly file: string; readonly platform: 'node' | 'browser'; readonly external?: readonly string[] },
+    define = {},
+  }: {
+    readonly file: string
+    readonly platform: 'node' | 'browser'
+    readonly external?: readonly string[]
+    /** Expressions of the program and what stands for them, as code. */
+    readonly define?: { readonly [expression: string]: string }
+  },
 ): Promise<void> {
   const build = await rolldown({
     input: entry,
     platform,
     external: [...external],
+    transform: { define: { ...define } },
     logLevel: 'warn',
     resolve: { conditionNames: ['source', 'import', 'default'] },
   })
