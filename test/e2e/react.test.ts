@@ -208,8 +208,16 @@ describe('components', () => {
     await page.click('#buy')
     expect(await ask(page, 'seen.client.status().pending.events')).toBe(1)
     expect(await ask(page, 'seen.client.flush()')).toBe(true)
-    const units = async () => JSON.stringify((await control.api('GET', `/rollouts/${rolloutKey}/series`)).body)
-    await expect.poll(units, { timeout: 15_000 }).toMatch(/"(x|events|sum|converted)":1\b/)
+    // Rendered on the server as well, which counts nobody.
+    const counted = async () => {
+      const { body } = await control.api('GET', `/rollouts/${rolloutKey}/series`)
+      const [first] = (body as { items: readonly { canary: object; stable: object }[] }).items
+      return first
+    }
+    await expect.poll(counted, { timeout: 15_000 }).toMatchObject({
+      canary: { exposed: 1, conversions: { buys: { atRisk: 1, converted: 1 } } },
+      stable: { exposed: 0 },
+    })
     await isWhole(page)
   })
 })
