@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 // @boundaries-ignore an example of an application, which uses both
 import { createClient, pageScript } from '@pipit/sdk-node'
 
-const { PIPIT_URL = 'http://127.0.0.1:7878', PIPIT_SERVER_KEY = '', PIPIT_WEB_KEY = '', PORT = '3000' } = process.env
+const { PIPIT_URL = 'http://127.0.0.1:4400', PIPIT_SERVER_KEY = '', PIPIT_WEB_KEY = '', PORT = '3000' } = process.env
 const sdk = createClient({ url: PIPIT_URL, key: PIPIT_SERVER_KEY })
 
 const read = (path) => readFileSync(new URL(path, import.meta.url))
