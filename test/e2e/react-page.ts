@@ -33,9 +33,13 @@ async function start(): Promise<void> {
   new MutationObserver(look).observe(root, { childList: true, characterData: true, subtree: true })
   while (config.late === true && client.status().source !== 'server')
     await new Promise((resolve) => setTimeout(resolve, 10))
-  hydrateRoot(root, createElement(App, { client, live: config.live === true }), {
+  const hydrated = hydrateRoot(root, createElement(App, { client, live: config.live === true }), {
     onRecoverableError: (error) => errors.push(String(error)),
   })
+  /** Renders again with other properties: live, or with a client of its own that knows a bootstrap. */
+  const again = (live: boolean, bootstrap?: PageClientOptions['bootstrap']): void =>
+    hydrated.render(createElement(App, { client: bootstrap ? createClient({ ...config, bootstrap }) : client, live }))
+  Object.assign(globalThis, { again })
 }
 
 Object.assign(globalThis, { seen: { client, errors, torn, renders } })

@@ -174,6 +174,23 @@ describe('components', () => {
     await isWhole(page)
   })
 
+  it('catch up where they become live, and are those of another client once that is given', async () => {
+    const rolloutKey = await rollout(0)
+    const page = await open(rolloutKey)
+    await connected(page)
+    await setWeight(rolloutKey, 100)
+    await expect.poll(() => ask(page, `seen.client.variant('other')`)).toBe('canary')
+    expect(await shown(page)).toEqual(stable)
+    await ask(page, 'again(true)')
+    await expect.poll(() => shown(page)).toEqual(canary)
+    const { [rolloutKey]: known } = sdk.pageRuleset('ada')?.rollouts ?? {}
+    const bootstrap = { version: 1, rollouts: { [rolloutKey]: { ...known, weight: 0 } } }
+    // Not live, that client keeps what it was first asked.
+    await ask(page, `again(false, ${JSON.stringify(bootstrap)})`)
+    await expect.poll(() => shown(page)).toEqual(stable)
+    await isWhole(page)
+  })
+
   it('are hydrated as they were rendered though the client has heard of a revert, and follow it then', async () => {
     const rolloutKey = await rollout(100)
     const page = await open(
