@@ -6,7 +6,14 @@ const resolve = { conditions: ['source', 'module', 'node', 'default'] }
 const project = (name: string, include: string[], extra: object = {}) => ({
   resolve,
   ssr: { resolve },
-  test: { name, include, exclude: ['**/node_modules/**', '**/dist/**'], ...extra },
+  test: {
+    name,
+    include,
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    // As for tests: what is waited for comes, or it does not; how soon is for benchmarks.
+    expect: { poll: { timeout: 20_000 } },
+    ...extra,
+  },
 })
 
 export default defineConfig({

@@ -125,7 +125,7 @@ describe('a page', () => {
     await control.api('POST', `/rollouts/${rolloutKey}/set-weight`, { weight: 100 })
     await expect.poll(() => shown(page)).toBe('canary')
     await control.api('POST', `/rollouts/${rolloutKey}/revert`)
-    await expect.poll(() => shown(page), { timeout: 1000, interval: 20 }).toBe('stable')
+    await expect.poll(() => shown(page), { interval: 20 }).toBe('stable')
   })
 
   it('keeps its decision until it asks, but not over a revert', async () => {
