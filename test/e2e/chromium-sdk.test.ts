@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import chromium from '@sparticuz/chromium'
-import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { launchChromium } from '../support/chromium.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 const script = readFileSync(new URL('../../sdk-browser/dist/pipit.js', import.meta.url), 'utf8')
@@ -47,11 +47,7 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
   const made = await control.api('POST', '/keys', { kind: 'web', name: 'shop', origins: [origin] })
   key = (made.body as { secret: string }).secret
-  browser = await playwright.launch({
-    executablePath: await chromium.executablePath(),
-    args: ['--no-sandbox', '--no-zygote', '--disable-gpu'],
-    headless: true,
-  })
+  browser = await launchChromium()
 })
 afterAll(async () => {
   await browser?.close()

@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createClient, type NodeClient, type PageRuleset, pageScript } from '@pipit/sdk-node'
-import chromium from '@sparticuz/chromium'
 import fc from 'fast-check'
-import { type Browser, chromium as playwright } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { launchChromium } from '../support/chromium.ts'
 
 const policy = "default-src 'none'; script-src 'self'; require-trusted-types-for 'script'; base-uri 'none'"
 
@@ -82,11 +82,7 @@ beforeAll(async () => {
   })
   await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${(site.address() as AddressInfo).port}/`
-  browser = await playwright.launch({
-    executablePath: await chromium.executablePath(),
-    args: ['--no-sandbox', '--no-zygote', '--disable-gpu'],
-    headless: true,
-  })
+  browser = await launchChromium()
 })
 
 afterAll(async () => {

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import chromium from '@sparticuz/chromium'
-import { type Browser, type Page, chromium as playwright } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { launchChromium } from '../support/chromium.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 let server: TestServer
@@ -35,12 +35,7 @@ beforeAll(async () => {
   await server.api('POST', '/rollouts/checkout-v2/start', { reason: `because ${evil}` })
   await server.api('POST', '/rollouts/checkout-v2/advance')
   await reportTraffic()
-  browser = await playwright.launch({
-    executablePath: await chromium.executablePath(),
-    // Not the package's own arguments: they run everything in one process and switch the web's security off.
-    args: ['--no-sandbox', '--no-zygote', '--disable-gpu'],
-    headless: true,
-  })
+  browser = await launchChromium()
 })
 
 afterAll(async () => {

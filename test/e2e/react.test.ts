@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createClient as createPageClient } from '@pipit/sdk-browser'
 import { createClient, type NodeClient, type PageRuleset, pageScript } from '@pipit/sdk-node'
-import chromium from '@sparticuz/chromium'
-import { type Browser, type BrowserContext, type Page, chromium as playwright } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { bundle } from '../support/bundle.ts'
+import { launchChromium } from '../support/chromium.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { App } from './react-app.ts'
 
@@ -48,11 +48,7 @@ beforeAll(async () => {
   key = (web.body as { secret: string }).secret
   sdk = createClient({ url: control.url, key: control.serverKey, cacheDir: false })
   expect(await sdk.ready()).toBe(true)
-  browser = await playwright.launch({
-    executablePath: await chromium.executablePath(),
-    args: ['--no-sandbox', '--no-zygote', '--disable-gpu'],
-    headless: true,
-  })
+  browser = await launchChromium()
 })
 afterAll(async () => {
   await browser?.close()
