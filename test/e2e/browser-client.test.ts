@@ -50,8 +50,10 @@ describe('a page and its server', () => {
         resolve()
       })
     })
+    const before = performance.now()
     expect((await server.api('POST', '/rollouts/shop/revert', { reason: 'test' })).status).toBe(200)
     await heard
+    expect(performance.now() - before).toBeLessThan(1000)
     expect(sdk.decide()).toMatchObject({ variant: 'stable', reason: 'phase' })
     await sdk.close()
   })

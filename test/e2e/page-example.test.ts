@@ -94,7 +94,7 @@ describe('the example', () => {
 
   it('goes back as soon as somebody takes the canary back', async () => {
     await control.api('POST', '/rollouts/checkout-v2/revert', { reason: 'an example' })
-    await page.locator('#stable').waitFor({ timeout: 20_000 })
+    await page.locator('#stable').waitFor({ timeout: 2000 })
     await shot('reverted')
     expect(complaints).toEqual([])
   })

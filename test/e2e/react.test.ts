@@ -142,7 +142,7 @@ describe('components', () => {
     // Two components of `Variant`.
     expect(await ask(page, '[seen.renders.variant, seen.renders.payload]')).toEqual([2, 1])
     await revert(rolloutKey)
-    await expect.poll(() => shown(page), { interval: 20 }).toEqual(reverted)
+    await expect.poll(() => shown(page), { timeout: 1000, interval: 20 }).toEqual(reverted)
     await isWhole(page)
   })
 
