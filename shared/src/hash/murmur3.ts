@@ -33,21 +33,34 @@ function encode(text: string): number {
   return utf8Into(text, encoded)
 }
 
-function hashBytes(h: number, before: number, bytes: Uint8Array, length: number): number {
-  const whole = length & ~3
-  let state = h
-  for (let i = 0; i < whole; i += 4) {
-    state = mix(
-      state,
-      (bytes[i] as number) |
-        ((bytes[i + 1] as number) << 8) |
-        ((bytes[i + 2] as number) << 16) |
-        ((bytes[i + 3] as number) << 24),
-    )
-  }
+/** Four bytes as a word, the first lowest. */
+function wordAt(bytes: Uint8Array, i: number): number {
+  return (
+    (bytes[i] as number) |
+    ((bytes[i + 1] as number) << 8) |
+    ((bytes[i + 2] as number) << 16) |
+    ((bytes[i + 3] as number) << 24)
+  )
+}
+
+/** What is left behind whole blocks, as a word. */
+function tailOf(bytes: Uint8Array, whole: number, length: number): number {
   let tail = 0
   for (let i = length - 1; i >= whole; i--) tail = (tail << 8) | (bytes[i] as number)
-  if (length > whole) state ^= scramble(tail)
+  return tail
+}
+
+/** State after the bytes, whose number is a multiple of 4. */
+export function absorbBlocks(h: number, bytes: Uint8Array, length: number = bytes.length): number {
+  let state = h | 0
+  for (let i = 0; i < length; i += 4) state = mix(state, wordAt(bytes, i))
+  return state
+}
+
+function hashBytes(h: number, before: number, bytes: Uint8Array, length: number): number {
+  const whole = length & ~3
+  let state = absorbBlocks(h, bytes, whole)
+  if (length > whole) state ^= scramble(tailOf(bytes, whole, length))
   return finish(state, before + length)
 }
 
@@ -182,17 +195,8 @@ export function scrambleBytes(bytes: Uint8Array): Scrambled {
   const { length } = bytes
   const whole = length & ~3
   const blocks = new Int32Array(whole >> 2)
-  for (let i = 0; i < whole; i += 4) {
-    blocks[i >> 2] = scramble(
-      (bytes[i] as number) |
-        ((bytes[i + 1] as number) << 8) |
-        ((bytes[i + 2] as number) << 16) |
-        ((bytes[i + 3] as number) << 24),
-    )
-  }
-  let tail = 0
-  for (let i = length - 1; i >= whole; i--) tail = (tail << 8) | (bytes[i] as number)
-  return { blocks, tail: scramble(tail), length }
+  for (let i = 0; i < whole; i += 4) blocks[i >> 2] = scramble(wordAt(bytes, i))
+  return { blocks, tail: scramble(tailOf(bytes, whole, length)), length }
 }
 
 /** As `continueMurmur3` of the text that was taken apart. */
@@ -216,21 +220,6 @@ export function absorbAscii(seed: number, text: string): number | undefined {
     const d = text.charCodeAt(i + 3)
     if ((a | b | c | d) > 0x7f) return undefined
     state = mix(state, a | (b << 8) | (c << 16) | (d << 24))
-  }
-  return state
-}
-
-/** State after the bytes, whose number is a multiple of 4. */
-export function absorbBlocks(seed: number, bytes: Uint8Array): number {
-  let state = seed | 0
-  for (let i = 0; i < bytes.length; i += 4) {
-    state = mix(
-      state,
-      (bytes[i] as number) |
-        ((bytes[i + 1] as number) << 8) |
-        ((bytes[i + 2] as number) << 16) |
-        ((bytes[i + 3] as number) << 24),
-    )
   }
   return state
 }
