@@ -11,29 +11,21 @@ import type { CatalogRecord, EnvironmentRecord, RolloutRecord, Stores } from '..
 import type { ByWhom, Catalog, Publisher } from './api.ts'
 import { type Expected, refuseInUse, refuseInvalid, refuseUnexpected } from './catalog-refusals.ts'
 import { createCohorts } from './cohorts.ts'
-import { attempt, type CommandParts, needEnvironment, Refused, refuseStale, saltLength } from './commands.ts'
+import { attempter, type CommandParts, needEnvironment, Refused, refuseStale, saltLength } from './commands.ts'
 import { createKeys } from './keys.ts'
 import type { MemberLists } from './member-lists.ts'
 import { createPageSecrets } from './page-secrets.ts'
-import { auditor, emit } from './record-change.ts'
+import { auditor, publisher } from './record-change.ts'
 import { usersOfMetric } from './references.ts'
 
 /** Changes of cohorts, metrics, environments and keys, each one transaction. What changes nothing is not written. */
 export function createCatalog(
   parts: CommandParts & { readonly publisher: Publisher; readonly memberLists: MemberLists },
 ): Catalog {
-  const { storage, clock, newId, wake } = parts
+  const { clock, newId } = parts
   const audit = auditor(parts)
-
-  async function attempted<T>(work: (stores: Stores) => Promise<T>) {
-    const result = await attempt(storage, work)
-    if (result.ok) wake()
-    return result
-  }
-
-  /** Both SDKs and ingest count by the metrics of the ruleset's version. */
-  const publish = (stores: Stores, environment: string): Promise<void> =>
-    emit(stores, environment, undefined, [{ type: 'publish' }], clock.now(), newId)
+  const attempted = attempter(parts)
+  const publish = publisher(parts)
 
   /** Makes or replaces a metric. */
   async function put(

@@ -5,9 +5,9 @@ import { type CohortDefinition, type CohortInput, parseCohort } from '../rollout
 import type { CatalogRecord, Stores } from '../storage/ports.ts'
 import type { ByWhom, Catalog } from './api.ts'
 import { type Expected, refuseInUse, refuseInvalid, refuseUnexpected } from './catalog-refusals.ts'
-import { attempt, type CommandParts, needEnvironment, Refused, refuseStale } from './commands.ts'
+import { attempter, type CommandParts, needEnvironment, Refused, refuseStale } from './commands.ts'
 import type { MemberLists } from './member-lists.ts'
-import { auditor, emit } from './record-change.ts'
+import { auditor, publisher } from './record-change.ts'
 import { usersOfCohort } from './references.ts'
 
 type CohortRecord = CatalogRecord<CohortDefinition>
@@ -31,18 +31,10 @@ type Cohorts = Pick<Catalog, 'createCohort' | 'putCohort' | 'removeCohort' | 'ch
 
 /** Changes of cohorts and of who is listed in them, each one transaction. What changes nothing is not written. */
 export function createCohorts(parts: CommandParts & { readonly memberLists: MemberLists }): Cohorts {
-  const { storage, clock, newId, wake, memberLists } = parts
+  const { clock, newId, memberLists } = parts
   const audit = auditor(parts)
-
-  async function attempted<T>(work: (stores: Stores) => Promise<T>) {
-    const result = await attempt(storage, work)
-    if (result.ok) wake()
-    return result
-  }
-
-  /** SDKs hold every cohort. */
-  const publish = (stores: Stores, environment: string): Promise<void> =>
-    emit(stores, environment, undefined, [{ type: 'publish' }], clock.now(), newId)
+  const attempted = attempter(parts)
+  const publish = publisher(parts)
 
   async function put(
     stores: Stores,

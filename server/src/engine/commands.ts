@@ -46,6 +46,15 @@ export async function attempt<T>(storage: Storage, work: (stores: Stores) => Pro
   }
 }
 
+/** As `attempt`; what was stored may be due at once. */
+export const attempter =
+  ({ storage, wake }: Pick<CommandParts, 'storage' | 'wake'>) =>
+  async <T>(work: (stores: Stores) => Promise<T>): Promise<Result<T>> => {
+    const result = await attempt(storage, work)
+    if (result.ok) wake()
+    return result
+  }
+
 /** The first fault in words, and how many more there are. */
 export function issueText(issues: readonly Issue[]): string {
   const [first] = issues
@@ -104,7 +113,9 @@ function refuseOtherKey({ key }: RolloutRecord, definition: RolloutDefinition): 
   })
 }
 
-export function createCommands({ storage, clock, newId, wake }: CommandParts): RolloutCommands {
+export function createCommands(parts: CommandParts): RolloutCommands {
+  const { storage, clock, newId } = parts
+  const attempted = attempter(parts)
   const audit = auditor({ clock, newId })
 
   async function find(
@@ -122,12 +133,6 @@ export function createCommands({ storage, clock, newId, wake }: CommandParts): R
 
   function contextOf(by: ByWhom): { now: number; actor: ByWhom['actor']; reason?: string } {
     return { now: clock.now(), actor: by.actor, ...(by.reason === undefined ? {} : { reason: by.reason }) }
-  }
-
-  async function attempted<T>(work: (stores: Stores) => Promise<T>): Promise<Result<T>> {
-    const result = await attempt(storage, work)
-    if (result.ok) wake()
-    return result
   }
 
   return {

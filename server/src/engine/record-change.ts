@@ -201,6 +201,12 @@ export async function emit(
   }
 }
 
+/** Publishes a change that is of no one rollout: SDKs hold every cohort, and both they and ingest count by the ruleset's metrics. */
+export const publisher =
+  ({ clock, newId }: { readonly clock: Clock; readonly newId: NewId }) =>
+  (stores: Stores, environment: string): Promise<void> =>
+    emit(stores, environment, undefined, [{ type: 'publish' }], clock.now(), newId)
+
 /** The definition with the environment's metrics that it names, as the judge needs it. */
 export async function judgedDefinition(
   stores: Stores,
