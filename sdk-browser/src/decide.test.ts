@@ -1,35 +1,11 @@
-import { compileRuleset, type Decision, decide as decideInFull, type User } from '@pipit/shared/decide'
+import { compileRuleset, decide as decideInFull, projectPage, type User } from '@pipit/shared/decide'
 import { murmur3 } from '@pipit/shared/hash'
-import type { PageResult, PageRollout, PageRuleset } from '@pipit/shared/protocol'
+import type { PageRuleset } from '@pipit/shared/protocol'
 import type { Ruleset, RulesetRollout } from '@pipit/shared/rules'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decide, variant } from './decide.ts'
 import { hashText } from './hash-text.ts'
-
-/** What a server sends a page, from its own decision: whatever comes before the split and is not the phase. */
-function projected(
-  ruleset: Ruleset,
-  user: User | undefined,
-  cookies: { readonly [name: string]: string },
-): PageRuleset {
-  const compiled = compileRuleset(ruleset)
-  const rollouts: { [key: string]: PageRollout } = {}
-  for (const [key, source] of Object.entries(ruleset.rollouts)) {
-    const { rules, cohorts, overrides, prerequisites, layer, unitSample, browser, ...rest } = source
-    const decision = decideInFull(compiled, key, user, { cookies })
-    const own = !['phase', 'split'].includes(decision.reason)
-    rollouts[key] = { ...rest, ...(own ? { result: resultOf(decision) } : {}) }
-  }
-  return { version: ruleset.version, rollouts }
-}
-
-const resultOf = ({ variant, reason, rule, randomised }: Decision): PageResult => ({
-  variant,
-  reason,
-  ...(rule === undefined ? {} : { rule }),
-  ...(randomised ? { randomised } : {}),
-})
 
 const text = fc.oneof(fc.string({ maxLength: 20 }), fc.string({ unit: 'binary', maxLength: 120 }))
 const phase = fc.constantFrom('draft', 'scheduled', 'running', 'paused', 'awaiting-approval', 'succeeded', 'reverted')
@@ -55,6 +31,7 @@ const rollout = fc.record(
       fc.integer({ min: 0, max: 100_000 }).map((n) => n / 1000),
     ),
     variants: arms,
+    browser: fc.constant(true as const),
     stage: fc.constantFrom('beta', 'full'),
     unit: fc.constantFrom<NonNullable<RulesetRollout['unit']>[]>(
       'id',
@@ -77,7 +54,7 @@ const rollout = fc.record(
     prerequisites: fc.constantFrom([], [{ rollout: 'b' }], [{ rollout: 'b', variant: 'stable' }]),
     slices: fc.constant(['country', 'plan.tier', 'id']),
   },
-  { requiredKeys: ['phase', 'salt', 'hash', 'epoch', 'weight', 'variants'] },
+  { requiredKeys: ['phase', 'salt', 'hash', 'epoch', 'weight', 'variants', 'browser'] },
 )
 const user: fc.Arbitrary<User | undefined> = fc.oneof(
   fc.constant(undefined),
@@ -110,7 +87,9 @@ describe('a decision in a page', () => {
     fc.assert(
       fc.property(ruleset, user, cookies, (whole, person, jar) => {
         const source = whole as Ruleset
-        const page = JSON.parse(JSON.stringify(projected(source, person, jar))) as PageRuleset
+        const page = JSON.parse(
+          JSON.stringify(projectPage(compileRuleset(source), person, { cookies: jar }, {})),
+        ) as PageRuleset
         for (const key of ['a', 'b', 'c', 'd', 'constructor', '__proto__']) {
           const decision = decideInFull(compileRuleset(source), key, person, { cookies: jar })
           reasons.add(decision.reason)
