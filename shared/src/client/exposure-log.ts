@@ -1,8 +1,8 @@
 import type { Random } from '../clock/index.ts'
+import { isSampled, stratumOf } from '../counting/index.ts'
 import type { CompiledRollout, Decision, Resolution } from '../decide/index.ts'
 import { print, unitHash, unitPrint } from '../hash/index.ts'
 import type { ExposureCell } from '../protocol/index.ts'
-import { stratumOf } from './outcome-aggregator.ts'
 import { createSeenUnits } from './seen-units.ts'
 
 /** Exposures that may wait for delivery; beyond it new ones are not remembered, so that a later decision tells them again. */
@@ -86,9 +86,4 @@ export function createExposureLog(maxRemembered: number, random: Random): Exposu
       return count
     },
   }
-}
-
-/** Whether a unit is in the share of units that is reported. */
-export function isSampled(share: number, hash: string): boolean {
-  return Number.parseInt(hash.slice(0, 8), 16) < share * 4_294_967_296
 }

@@ -1,20 +1,9 @@
 import type { Clock } from '../clock/index.ts'
+import { isEvidence, type OutcomeAggregator } from '../counting/index.ts'
 import type { CompiledRollout, Decision } from '../decide/index.ts'
 import { type OutcomeKind, outcomeKinds } from '../protocol/index.ts'
 import type { Outcome } from './api.ts'
 import type { Breakers } from './breaker.ts'
-import type { OutcomeAggregator } from './outcome-aggregator.ts'
-
-/** Decisions that say nothing about a variant: their outcomes are not evidence. */
-const noEvidence: ReadonlySet<string> = new Set([
-  'not-ready',
-  'unknown-rollout',
-  'phase',
-  'no-unit',
-  'holdback',
-  'prerequisite',
-  'layer',
-])
 
 export interface RecorderParts {
   readonly clock: Clock
@@ -58,7 +47,7 @@ export function createRecorder({
       )
       return
     }
-    if (noEvidence.has(decision.reason)) return
+    if (!isEvidence(decision.reason)) return
     const compiled = rollout(decision.rollout)
     outcomes.add(decision, compiled, { ok: outcome.ok, latencyMs: latencyOf(outcome), kind: kindOf(outcome) })
     if (compiled?.source.breaker !== false) breakers.record(decision, outcome.ok, clock.monotonic())

@@ -1,8 +1,8 @@
 import type { Cancel, Clock, Random } from '../clock/index.ts'
+import type { OutcomeAggregator } from '../counting/index.ts'
 import { type BreakerState, type DroppedCounts, encodeMessage, type Report, wireLimits } from '../protocol/index.ts'
 import type { EventQueue } from './event-queue.ts'
 import type { ExposureLog } from './exposure-log.ts'
-import type { OutcomeAggregator } from './outcome-aggregator.ts'
 
 /** Without an answer for so long a sealed report is sent again, unchanged. */
 const resendMs = 10_000

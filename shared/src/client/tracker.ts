@@ -1,4 +1,5 @@
 import type { Clock } from '../clock/index.ts'
+import { isSampled } from '../counting/index.ts'
 import {
   anonymousOf,
   type CompiledRollout,
@@ -12,7 +13,6 @@ import { unitHash } from '../hash/index.ts'
 import { compilePath } from '../rules/index.ts'
 import type { TrackOptions } from './api.ts'
 import type { EventQueue } from './event-queue.ts'
-import { isSampled } from './exposure-log.ts'
 
 /** Events kept from before the first ruleset: without it nobody knows who counts them, nor for which unit. */
 const earlyLimit = 1000

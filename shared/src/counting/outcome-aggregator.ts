@@ -1,10 +1,11 @@
+import type { Random } from '../clock/index.ts'
 import type { CompiledRollout, Decision } from '../decide/index.ts'
 import { hashSeeds, prepareSalt, type SaltedHash, userBucket } from '../hash/index.ts'
 import { type OutcomeCell, type OutcomeKind, outcomeKinds, wireLimits } from '../protocol/index.ts'
 import { LatencySketch } from '../sketch/index.ts'
 
 /** Cells kept at most; each takes about 25 KiB whatever the traffic. */
-export const maxCells = 256
+const maxCells = 256
 const buckets = 256
 
 interface Cell {
@@ -34,9 +35,16 @@ export interface RecordedOutcome {
 
 const otherValue = '(other)'
 
+/** What is counted of a decision. */
+export interface CountedDecision
+  extends Pick<Decision, 'rollout' | 'epoch' | 'variant' | 'randomised' | 'unit' | 'slice'> {
+  readonly reason: string
+  readonly rule?: string | undefined
+}
+
 /** Adds outcomes up in place: an hour without the server costs no more than a second. */
 export interface OutcomeAggregator {
-  add(decision: Decision, rollout: CompiledRollout | undefined, outcome: RecordedOutcome): void
+  add(decision: CountedDecision, rollout: CompiledRollout | undefined, outcome: RecordedOutcome): void
   /** Takes out what was added, at most `limit` cells. */
   take(limit: number): OutcomeCell[]
   readonly cells: number
@@ -44,18 +52,35 @@ export interface OutcomeAggregator {
   takeDropped(): number
 }
 
+/** Reasons of decisions that say nothing about a variant: their outcomes are not evidence. */
+const noEvidence: ReadonlySet<string> = new Set([
+  'not-ready',
+  'unknown-rollout',
+  'phase',
+  'no-unit',
+  'holdback',
+  'prerequisite',
+  'layer',
+])
+
+/** Whether outcomes of decisions made for this reason are counted. */
+export const isEvidence = (reason: string): boolean => !noEvidence.has(reason)
+
 /** Which comparison an outcome or exposure belongs to. */
-export function stratumOf(decision: Pick<Decision, 'reason' | 'rule' | 'randomised'>): string {
+export function stratumOf(decision: Pick<CountedDecision, 'reason' | 'rule' | 'randomised'>): string {
   if (!decision.randomised) return 'forced'
   return decision.reason === 'split' ? 'split' : `rule:${decision.rule ?? ''}`
 }
 
-export function createOutcomeAggregator(): OutcomeAggregator {
+/**
+ * @param random Gives outcomes without a unit a bucket; without it they take turns, which suits an aggregator that lives on.
+ */
+export function createOutcomeAggregator(random?: Random): OutcomeAggregator {
   const cells: Cell[] = []
   const salts = new Map<string, { readonly salt: string; readonly prepared: SaltedHash }>()
   let dropped = 0
 
-  function find(decision: Decision, stratum: string, version: number): Cell | undefined {
+  function find(decision: CountedDecision, stratum: string, version: number): Cell | undefined {
     for (const cell of cells) {
       if (
         cell.rollout === decision.rollout &&
@@ -70,7 +95,7 @@ export function createOutcomeAggregator(): OutcomeAggregator {
   }
 
   function make(
-    decision: Decision,
+    decision: CountedDecision,
     stratum: string,
     thresholds: { readonly version: number; readonly ms: readonly number[] },
   ): Cell {
@@ -104,15 +129,18 @@ export function createOutcomeAggregator(): OutcomeAggregator {
     return userBucket(known.prepared, unit)
   }
 
+  const anyBucket = ({ outcomes }: Cell): number =>
+    random === undefined ? outcomes % buckets : Math.floor(random() * buckets)
+
   return {
     add(decision, rollout, outcome) {
       const thresholds = rollout?.source.thresholds ?? { version: 0, ms: [] }
       const stratum = stratumOf(decision)
       const cell = find(decision, stratum, thresholds.version) ?? make(decision, stratum, thresholds)
       const { unit } = decision
-      // Without a unit, as in a rollout that deals out requests, each outcome stands for itself: the buckets take turns.
+      // Without a unit, as in a rollout that deals out requests, each outcome stands for itself.
       const bucket =
-        unit === undefined ? cell.outcomes % buckets : bucketOfUnit(decision.rollout, unit, rollout?.source.salt ?? '')
+        unit === undefined ? anyBucket(cell) : bucketOfUnit(decision.rollout, unit, rollout?.source.salt ?? '')
       cell.outcomes++
       addRow(cell.table, bucket * (cell.columns - 1), cell.limits, outcome)
       if (outcome.latencyMs !== undefined) cell.latency.add(outcome.latencyMs)

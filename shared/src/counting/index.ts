@@ -1,0 +1,8 @@
+export {
+  type CountedDecision,
+  createOutcomeAggregator,
+  isEvidence,
+  type OutcomeAggregator,
+  stratumOf,
+} from './outcome-aggregator.ts'
+export { isSampled } from './sample.ts'
