@@ -17,7 +17,7 @@ import { compileEligibility, type Eligibility } from './eligibility.ts'
 import { compileMatch, type RuleMatch } from './match-rule.ts'
 import type { Cause } from './resolve.ts'
 import { simpleTexts, soleCohort } from './simple-rule.ts'
-import { type Arm, type Split, splitByBuckets, splitByShares } from './split.ts'
+import { type Arm, bucketsOfShares, type Split, splitByBuckets, splitByShares } from './split.ts'
 import { compileUnit, type UnitReader } from './unit.ts'
 
 export interface CompiledRule {
@@ -135,18 +135,19 @@ function compileRule(
 const decidingPhases: ReadonlySet<string> = new Set(['running', 'paused', 'awaiting-approval'])
 
 /** How the canary's users are dealt to several arms. */
-function splitOfArms({ salt, variants, deal }: RulesetRollout, arm: (name: string) => Arm): Split {
-  const prepared = prepareSalt(salt, hashSeeds.arm)
-  if (deal !== undefined && deal.length > 0)
-    return splitByBuckets(
-      prepared,
-      deal.map(([name, to]) => [arm(name), to]),
-    )
-  const canaries = variants.filter(({ name }) => name !== 'stable')
-  return splitByShares(
-    prepared,
-    canaries.map(({ name, share }) => [arm(name), share ?? 1]),
+function splitOfArms(source: RulesetRollout, arm: (name: string) => Arm): Split {
+  return splitByBuckets(
+    prepareSalt(source.salt, hashSeeds.arm),
+    dealOf(source).map(([name, to]) => [arm(name), to]),
   )
+}
+
+/** As it is stored, or else by the shares. */
+export function dealOf({ variants, deal }: RulesetRollout): NonNullable<RulesetRollout['deal']> {
+  if (deal !== undefined && deal.length > 0) return deal
+  const canaries = variants.filter(({ name }) => name !== 'stable')
+  const buckets = bucketsOfShares(canaries.map(({ share }) => share ?? 1))
+  return canaries.map(({ name }, i) => [name, buckets[i] as number])
 }
 
 function compileRollout(key: string, source: RulesetRollout, ruleset: Ruleset, index: CohortIndex): CompiledRollout {

@@ -50,7 +50,7 @@ export function decisionOf(
 }
 
 /** Of a decision by split, the user's values of the rollout's slices, where it has any. */
-function sliceOf(rollout: CompiledRollout, user: User | undefined, reason: Reason): Decision['slice'] {
+export function sliceOf(rollout: CompiledRollout, user: User | undefined, reason: string): Decision['slice'] {
   return rollout.slices === undefined || reason !== 'split' ? undefined : valuesOf(rollout.slices, user)
 }
 

@@ -1,5 +1,5 @@
 export { type CompiledRollout, type CompiledRuleset, compileRuleset } from './compile.ts'
-export { decide, decisionOf } from './decide.ts'
+export { decide, decisionOf, sliceOf } from './decide.ts'
 export { decideAll } from './decide-all.ts'
 export type { DecideContext, Decision, HeadersLike, Reason, User } from './decision.ts'
 export { reasons } from './decision.ts'

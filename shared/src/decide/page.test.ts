@@ -40,11 +40,13 @@ function decideInPage(page: PageRuleset, key: string, user: User | undefined) {
   if (result === undefined || !counts) return own
   const { variant, reason, rule, randomised = false } = result
   const { payload } = variants?.find(({ name }) => name === variant) ?? {}
-  const { slice: _of, ...rest } = own
-  return { ...rest, variant, payload, reason, rule, randomised }
+  return { ...own, variant, payload, reason, rule, randomised }
 }
 
-const told = ({ unit: _unit, ...decision }: ReturnType<typeof decide> | ReturnType<typeof decideInPage>) => decision
+type Told = ReturnType<typeof decide> | ReturnType<typeof decideInPage>
+
+/** What a page knows of a decision: of slices it is told nothing. */
+const told = ({ unit: _unit, slice: _of, ...decision }: Told) => decision
 
 describe('projectPage', () => {
   it('tells of rollouts for pages alone, and of nothing that is undecided in them', () => {
@@ -206,6 +208,23 @@ describe('projectPage', () => {
     expect(results).toBeGreaterThan(500)
   })
 
+  it('says up to which bucket each of several arms goes, stored or not', () => {
+    const arms = [{ name: 'stable' }, { name: 'canary', share: 1 }, { name: 'second', share: 2 }, { name: 'third' }]
+    const dealt = (fields: Partial<RulesetRollout>) => project(rulesetOf({ r: rollout(fields) })).rollouts.r
+    expect(dealt({ variants: arms })?.deal).toEqual([
+      ['canary', 25_000],
+      ['second', 75_000],
+      ['third', 100_000],
+    ])
+    expect(dealt({ variants: arms })?.variants).toEqual(arms.map(({ name }) => ({ name })))
+    expect(dealt({})).not.toHaveProperty('deal')
+    const stored = [
+      ['second', 10],
+      ['canary', 100_000],
+    ] as const
+    expect(dealt({ variants: arms.slice(0, 3), deal: stored })?.deal).toEqual(stored)
+  })
+
   it('tells by the split alone what a page comes to by it', () => {
     const three = [{ name: 'stable' }, { name: 'canary' }, { name: 'second', share: 3 }]
     const compiled = compileRuleset(rulesetOf({ two: rollout(), three: rollout({ variants: three }) }))
@@ -238,7 +257,10 @@ describe('projectPage', () => {
     }
     const ruleset = rulesetOf(
       {
-        open: rollout({ ...secrets, events: ['buy'], slices: ['country'], deadmanMs: 5000, breaker: false }),
+        open: rollout({
+          ...{ ...secrets, events: ['buy'], slices: ['country'], deadmanMs: 5000, breaker: false },
+          thresholds: { version: 2, ms: [100] },
+        }),
         barred: rollout({ ...secrets, prerequisites: [{ rollout: 'SECRET-rollout', variant: 'canary' }] }),
         done: rollout({ ...secrets, phase: 'succeeded' }),
         'SECRET-rollout': {
@@ -267,6 +289,8 @@ describe('projectPage', () => {
     const met = JSON.stringify(project(ruleset, { id: 'u1', 'SECRET-attribute': 'SECRET-value' }))
     expect(met.match(/SECRET[\w-]*/g)?.every((name) => name === 'SECRET-rule-when')).toBe(true)
     expect(met).toContain('SECRET-rule-when')
+    // What only the server needs to judge by is nobody else's business.
+    expect(met).not.toMatch(/thresholds|slices|country|"breaker"|share/)
     const member = JSON.stringify(project(ruleset, 'SECRET-member'))
     expect(member.match(/SECRET[\w-]*/g)?.every((name) => name === 'SECRET-rule-cohort')).toBe(true)
     expect(JSON.stringify(project(ruleset, 'SECRET-unit'))).not.toContain('SECRET')

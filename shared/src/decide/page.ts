@@ -1,6 +1,6 @@
 import { unitPrint } from '../hash/index.ts'
 import type { PageResult, PageRollout, PageRuleset, RulesetRollout, Variant } from '../rules/index.ts'
-import type { CompiledRollout, CompiledRuleset } from './compile.ts'
+import { type CompiledRollout, type CompiledRuleset, dealOf } from './compile.ts'
 import type { DecideContext, Reason, User } from './decision.ts'
 import type { DecideEnvironment } from './environment.ts'
 import { canaryOf, newResolution, type Resolution, resolve } from './resolve.ts'
@@ -10,19 +10,20 @@ const ownReasons: ReadonlySet<Reason> = new Set(['phase', 'breaker', 'deadman', 
 
 /** Named one by one, so that a field that rollouts get one day stays here until somebody lets it out. */
 const pageFields = [
-  ...(['phase', 'salt', 'hash', 'epoch', 'stage', 'weight', 'unit', 'assign', 'variants', 'deal', 'winner'] as const),
-  ...(['thresholds', 'events', 'slices', 'deadmanMs', 'breaker'] as const),
+  ...(['phase', 'salt', 'hash', 'epoch', 'stage', 'weight', 'unit', 'assign', 'winner'] as const),
+  ...(['events', 'deadmanMs'] as const),
 ] satisfies readonly (keyof PageRollout)[]
 
 /** A rollout as every page of its environment may know it, before anything is decided for a user. */
 export function pageRollout(source: RulesetRollout): PageRollout {
   const fields = pageFields.flatMap((field) => (source[field] === undefined ? [] : [[field, source[field]]]))
-  return { ...(Object.fromEntries(fields) as PageRollout), variants: source.variants.map(pageVariant) }
+  const rest = Object.fromEntries(fields) as PageRollout
+  const isDealt = source.variants.filter(({ name }) => name !== 'stable').length > 1
+  return { ...rest, variants: source.variants.map(pageVariant), ...(isDealt ? { deal: dealOf(source) } : {}) }
 }
 
-const pageVariant = ({ name, share, payload }: Variant): Variant => ({
+const pageVariant = ({ name, payload }: Variant): PageRollout['variants'][number] => ({
   name,
-  ...(share === undefined ? {} : { share }),
   ...(payload === undefined ? {} : { payload }),
 })
 

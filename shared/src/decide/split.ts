@@ -16,13 +16,19 @@ export interface Split {
 
 /** A split by shares of any sum. Shares that add up to nothing leave everybody to the last. */
 export function splitByShares(salt: SaltedHash, shares: readonly (readonly [Arm, number])[]): Split {
-  const total = shares.reduce((sum, [, share]) => sum + share, 0)
-  let sum = 0
-  const limits = shares.map(([, share]) => {
-    sum += share
-    return total > 0 ? hashesBelow(Math.round((sum / total) * bucketCount)) : 0
-  })
+  const limits = bucketsOfShares(shares.map(([, share]) => share)).map(hashesBelow)
   return { salt, arms: shares.map(([arm]) => arm), limits }
+}
+
+/** Up to which bucket each share goes. */
+export function bucketsOfShares(shares: readonly number[]): readonly number[] {
+  const total = shares.reduce((sum, share) => sum + share, 0)
+  let sum = 0
+  return shares.map((share, i) => {
+    sum += share
+    if (i === shares.length - 1) return bucketCount
+    return total > 0 ? Math.round((sum / total) * bucketCount) : 0
+  })
 }
 
 /** A split by buckets: each arm has those up to, not with, its number. */

@@ -1,4 +1,4 @@
-import type { RulesetRollout } from './model.ts'
+import type { RulesetRollout, Variant } from './model.ts'
 
 /**
  * What was decided for the user of a page before the split is asked: whether they may take part, an override, a rule, a cohort. The server
@@ -16,7 +16,7 @@ export interface PageResult {
 /**
  * A rollout as a page may know it: one that is marked for browsers, without rules, cohorts and overrides. The split is decided in the page, so
  * that a new weight or a revert needs no answer for each user. `result`, where there is one, goes before the split in the phases in
- * which people are decided on, and in phase `succeeded`.
+ * which people are decided on, and in phase `succeeded`. With more than one canary arm `deal` is always there.
  */
 export interface PageRollout
   extends Pick<
@@ -29,15 +29,12 @@ export interface PageRollout
     | 'weight'
     | 'unit'
     | 'assign'
-    | 'variants'
     | 'deal'
     | 'winner'
-    | 'thresholds'
     | 'events'
-    | 'slices'
     | 'deadmanMs'
-    | 'breaker'
   > {
+  readonly variants: readonly Pick<Variant, 'name' | 'payload'>[]
   readonly result?: PageResult
 }
 
