@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '@pipit/shared/clock'
-import { encodeMessage, type Report } from '@pipit/shared/protocol'
+import { encodeMessage, parsePagePost, type Report } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import { WebSocket } from 'ws'
 import type { Ingest, ReportingInstance } from '../ingest/index.ts'
@@ -10,6 +10,7 @@ import { systemClock } from '../platform/index.ts'
 import { attachHub } from './attach.ts'
 import { createHub, type HubParts, type PushHub, type Who } from './hub.ts'
 import type { HubLimits } from './limits.ts'
+import { pageResponse } from './pages/http-page.ts'
 
 export const rollout = {
   phase: 'running',
@@ -55,6 +56,7 @@ export interface HubOptions {
   readonly authenticate?: HubParts['authenticate']
   readonly projectRuleset?: HubParts['projectRuleset']
   readonly clock?: Clock
+  readonly random?: HubParts['random']
 }
 
 /** The hub alone, on a ruleset in memory that `publish` replaces. */
@@ -87,6 +89,7 @@ export function hubOf(options: HubOptions = {}) {
     clock: options.clock ?? systemClock,
     log: { warn: (message) => warnings.push(message) },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.random === undefined ? {} : { random: options.random }),
     ...(options.pageSettings === undefined ? {} : { pageSettings: options.pageSettings }),
   })
   return {
@@ -224,6 +227,15 @@ export async function pageOf(hub: PushHub, instance: string, fields: object = {}
   const greets = (more: object): Promise<readonly Message[]> => says({ ...JSON.parse(hello(instance)), ...more })
   const [first] = await greets(fields)
   return { ...memory, ...seat, says, greets, first }
+}
+
+/** What the hub answers to a page's post. */
+export async function posted(hub: PushHub, post: object, who: Partial<Who> = {}): Promise<readonly Message[]> {
+  const envelope = parsePagePost(JSON.stringify(post))
+  const read = envelope.ok ? envelope.message.read() : envelope
+  if (!read.ok) return [read.error as unknown as Message]
+  const page: Who = { environment: 'production', keyId: 'k2', kind: 'web', ...who }
+  return JSON.parse(await pageResponse(hub, page, read.message)) as readonly Message[]
 }
 
 /** Whatever waits for nothing but promises is done. */

@@ -1,6 +1,6 @@
-import type { Clock } from '@pipit/shared/clock'
+import type { Clock, Random } from '@pipit/shared/clock'
 import type { DecideEnvironment } from '@pipit/shared/decide'
-import { closeCodes, type Report, type WireError } from '@pipit/shared/protocol'
+import { closeCodes } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import type { Ingest } from '../ingest/index.ts'
 import type { Hub } from './api.ts'
@@ -10,7 +10,6 @@ import { defaultLimits, type HubLimits } from './limits.ts'
 import { identify, type PageSettings } from './pages/identify.ts'
 import type { PageChannel } from './pages/page-channel.ts'
 import { createPageLimiter, type PageLimiter } from './pages/page-limiter.ts'
-import { fillPageReport, pageReportFault } from './pages/page-report.ts'
 import { createSession, type Session, type SessionSocket } from './session.ts'
 import { createTender } from './tender.ts'
 
@@ -24,6 +23,8 @@ export interface HubParts {
   readonly limits?: Partial<HubLimits>
   /** What an environment asks of pages; nothing when absent. */
   readonly pageSettings?: (environment: string) => Promise<PageSettings>
+  /** Gives outcomes of nobody a bucket; `Math.random` when absent. */
+  readonly random?: Random
   /** Reads a `User-Agent` header as SDKs do, for rules that ask for it and users of pages. */
   readonly userAgent?: DecideEnvironment['userAgent']
 }
@@ -59,6 +60,7 @@ export interface PushHub extends Hub {
   readonly clock: Clock
   readonly limits: HubLimits
   readonly ingest: Ingest
+  readonly random: Random
   /** Sockets that may still join. */
   readonly freeSeats: number
   /** Takes a socket in; undefined when there are too many, the hub is closed, or the key was revoked meanwhile. */
@@ -110,7 +112,7 @@ export function createHub(parts: HubParts): PushHub {
         ...{ environment, projectRuleset, clock, limits, log, slow: tender.slow, count },
         pages: {
           userAgent: parts.userAgent,
-          identify: async (hello, agent) => identify(hello, agent, await pageSettings(environment)),
+          identify: async (claim, agent) => identify(claim, agent, await pageSettings(environment)),
           hold: pageLimits.hold,
           release: pageLimits.release,
         },
@@ -120,20 +122,12 @@ export function createHub(parts: HubParts): PushHub {
     return found
   }
 
-  async function prepareReport({ pages }: Channel, session: Session, report: Report): Promise<Report | WireError> {
-    const fault = pageReportFault(report, limits)
-    if (fault !== undefined) return fault
-    // Who the user was when it came: the page may greet for another one meanwhile.
-    const visitor = await pages.visitor(session)
-    const { compiled } = await pages.edition()
-    return fillPageReport(report, { compiled, user: visitor?.user, count })
-  }
-
   return {
     authenticate: parts.authenticate,
     clock,
     limits,
     ingest,
+    random: parts.random ?? Math.random,
     get freeSeats() {
       return isClosed ? 0 : limits.maxSockets - sessions.size
     },
@@ -146,7 +140,6 @@ export function createHub(parts: HubParts): PushHub {
         ...{ ...who, socket, ingest, clock, limits, log, count },
         greeted: (greeted, hello) => void home.greet(greeted, hello),
         applied: (from, { version }) => home.applied(from, version),
-        prepare: isPage ? (from, report) => prepareReport(home, from, report) : undefined,
         take: isPage ? (flow, amount) => pageLimits.take(flow, who, amount) : undefined,
       })
       sessions.add(session)

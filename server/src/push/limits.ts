@@ -42,10 +42,6 @@ export interface HubLimits {
   readonly pageMessageBytes: number
   /** Pages without a socket that are shown, per environment. */
   readonly maxHttpPages: number
-  /** Who a page said it was is forgotten when it was not heard for so long. */
-  readonly pageMemoryMs: number
-  /** For that, per environment; whoever was heard longest ago makes room. */
-  readonly pageMemoryBytes: number
   /** For sockets to answer a close before they are cut. */
   readonly closeGraceMs: number
 }
@@ -75,7 +71,5 @@ export const defaultLimits: HubLimits = {
   pageAccounts: 100_000,
   pageMessageBytes: 262_144,
   maxHttpPages: 20_000,
-  pageMemoryMs: 900_000,
-  pageMemoryBytes: 67_108_864,
   closeGraceMs: 1000,
 }

@@ -3,13 +3,14 @@ import {
   type Applied,
   closeCodes,
   type Hello,
+  type Parsed,
   parseSdkMessage,
   protocolVersion,
   type Report,
   type SdkMessage,
   type WireError,
 } from '@pipit/shared/protocol'
-import type { Ingest, ReportingInstance } from '../ingest/index.ts'
+import type { Ingest } from '../ingest/index.ts'
 import { messageFrame, pongFrame } from './frame.ts'
 import type { HubLimits } from './limits.ts'
 import type { PageFlow } from './pages/page-limiter.ts'
@@ -37,8 +38,6 @@ export interface SessionParts {
   readonly log: { warn(message: string): void }
   /** The SDK has greeted, for the first time or to get the whole ruleset: send it what it lacks. */
   readonly greeted: (session: Session, hello: Hello) => void
-  /** Of a page: its report as it may be stored, or why it may not. */
-  readonly prepare?: ((session: Session, report: Report) => Promise<Report | WireError>) | undefined
   readonly applied: (session: Session, message: Applied) => void
   /** Of a page: takes from what it may send, and names the limit that is reached. */
   readonly take?: ((flow: PageFlow, amount: number) => string | undefined) | undefined
@@ -81,17 +80,15 @@ export interface Session {
 /** What a message of a page costs at least, in bytes: small ones are not free. */
 const leastCost = 256
 
-export const limitError = (limit: string, seq?: number): WireError => ({
+export const limitError = (limit: string): WireError => ({
   type: 'error',
   code: 'limit',
   message: `the limit ${limit} is reached; come back in a minute`,
   retry: true,
-  ...(seq === undefined ? {} : { seq }),
 })
 
-/** Pages have names of their own, so that none can use up the sequence of a server, and are one in what is counted by instance. */
-export const reporting = (kind: 'srv' | 'web', instance: string): Pick<ReportingInstance, 'id' | 'group'> =>
-  kind === 'srv' ? { id: instance } : { id: `page/${instance}`, group: 'pages' }
+const isReport = (parsed: Parsed<SdkMessage>): boolean =>
+  parsed.ok ? parsed.message.type === 'report' : parsed.error.code === 'bad-report'
 
 export function createSession(parts: SessionParts): Session {
   const { socket, clock, limits } = parts
@@ -129,17 +126,16 @@ export function createSession(parts: SessionParts): Session {
     })
 
   /** Whether a page sends more than it may; it is told which limit it is. */
-  function isTooMuch(flow: PageFlow, amount: number, seq?: number): boolean {
+  function isTooMuch(flow: PageFlow, amount: number): boolean {
     const limit = parts.take?.(flow, amount)
     if (limit === undefined) return false
     parts.count('page_limited')
-    answerError(limitError(limit, seq))
+    answerError(limitError(limit))
     return true
   }
 
   function handle(message: SdkMessage): void {
     if (message.type === 'hello' && isTooMuch('hellos', 1)) return
-    if (message.type === 'report' && isTooMuch('reports', 1, message.seq)) return
     switch (message.type) {
       case 'ping':
         return answer(pongFrame)
@@ -196,12 +192,9 @@ export function createSession(parts: SessionParts): Session {
     }
     reportsInHand++
     try {
-      const ready = parts.prepare === undefined ? report : await parts.prepare(session, report)
-      if (ready.type === 'error') return answerError({ ...ready, seq: report.seq })
-      if (ready.breakers !== undefined) breakers = ready.breakers.map((breaker) => breaker.rollout)
-      const sdkText = `${sdk.name}@${sdk.version}`
-      const from = { ...reporting(parts.kind, instance), sdk: sdkText, ...(labels === undefined ? {} : { labels }) }
-      const result = await parts.ingest.submit(parts.environment, from, ready)
+      if (report.breakers !== undefined) breakers = report.breakers.map((breaker) => breaker.rollout)
+      const from = { id: instance, sdk: `${sdk.name}@${sdk.version}`, ...(labels === undefined ? {} : { labels }) }
+      const result = await parts.ingest.submit(parts.environment, from, report)
       answer(messageFrame('type' in result ? result : { type: 'ack', seq: result.seq }))
     } catch (error) {
       parts.log.warn(`report ${report.seq} of ${instance} could not be stored: ${String(error)}`)
@@ -260,6 +253,8 @@ export function createSession(parts: SessionParts): Session {
         return badMessage(`a page's message may have ${limits.pageMessageBytes} bytes (limit pageMessageBytes)`)
       if (isTooMuch('bytes', Math.max(leastCost, text.length))) return
       const parsed = parseSdkMessage(text)
+      if (parts.kind === 'web' && isReport(parsed))
+        return badMessage('pages report to POST /sdk/v1/page, not over the socket', 'type')
       if (parsed.ok) handle(parsed.message)
       else answerError(parsed.error)
     },

@@ -66,6 +66,12 @@ export function finite(source: JsonRecord, key: string, path: string, low: numbe
   return value
 }
 
+export function flag(source: JsonRecord, key: string, path: string): boolean {
+  const value = own(source, key)
+  if (typeof value !== 'boolean') throw new Fault(named(path, key), 'must be true or false')
+  return value
+}
+
 export function unitHex(value: unknown, path: string): string {
   if (typeof value !== 'string' || !/^[0-9a-f]{16}$/.test(value))
     throw new Fault(path, 'must be a unit hash: 16 hex digits')

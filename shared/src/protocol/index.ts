@@ -24,6 +24,17 @@ export type {
   WireErrorCode,
 } from './messages.ts'
 export { closeCodes, outcomeKinds, protocolVersion, wireErrorCodes, wireLimits } from './messages.ts'
-export { type PageResult, type PageRollout, type PageRuleset, type PageUser, pageUnit } from './page.ts'
+export type {
+  PageDecision,
+  PageEvent,
+  PageOutcomes,
+  PagePost,
+  PageReport,
+  PageResult,
+  PageRollout,
+  PageRuleset,
+  PageUser,
+} from './page.ts'
 export { encodeMessage, type Parsed, parseSdkMessage, parseServerMessage } from './parse.ts'
+export { type PagePostEnvelope, parsePagePost, type ReadPagePost, type ReadPageReport } from './parse-page-post.ts'
 export { applyPatch, diffRulesets } from './patch.ts'

@@ -69,12 +69,11 @@ export interface PatchMessage extends Partial<Cadence> {
 }
 
 /**
- * The same for a page: from one page ruleset to the next, where `result` is one more field. With `from === version` the results alone may have
+ * The same for a page: from one page ruleset to the next, where `result` is one more field; where a rollout went, the page gets the whole. With `from === version` the results alone may have
  * changed: another user, or another time of day.
  */
 export interface PagePatchMessage extends Omit<PatchMessage, 'holdback' | 'rollouts' | 'cohorts' | 'removed'> {
   readonly rollouts?: { readonly [key: string]: { readonly [K in keyof PageRollout]?: PageRollout[K] | null } }
-  readonly removed?: { readonly rollouts?: readonly string[] }
 }
 
 /** Receipt: this instance now decides by `version`. */
@@ -227,6 +226,8 @@ export const wireLimits = {
   events: 5000,
   breakers: 256,
   labels: 16,
+  /** Lists of outcomes in a page's report. */
+  pageOutcomeLists: 1024,
   slices: 4,
   sliceValues: 16,
   /** Characters of a slice's value; longer ones are cut. */

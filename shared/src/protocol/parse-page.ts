@@ -1,57 +1,58 @@
 import { utf8 } from '../base/index.ts'
-import { Fault, type JsonRecord, own, record, text } from './check.ts'
+import { Fault, type JsonRecord, named, own, record, text } from './check.ts'
 import { type Hello, wireLimits } from './messages.ts'
 import type { PageUser } from './page.ts'
 
 type PageHello = Pick<Hello, 'user' | 'cookies' | 'userHash'>
 
-/** What a page tells in its `hello`, bounded: a server keeps it as long as the page is open. Throws `Fault`. */
-export function readPageHello(source: JsonRecord): PageHello {
+/** Whom a page tells of, bounded: a server keeps it as long as the page is open. Throws `Fault`. */
+export function readPageHello(source: JsonRecord, path = ''): PageHello {
+  const at = (field: string): string => named(path, field)
   const user = own(source, 'user')
   const cookies = own(source, 'cookies')
   const userHash = own(source, 'userHash')
   return {
-    ...(user === undefined ? {} : { user: readUser(record(user, 'user')) }),
-    ...(cookies === undefined ? {} : { cookies: readCookies(record(cookies, 'cookies')) }),
-    ...(userHash === undefined ? {} : { userHash: readHash(userHash) }),
+    ...(user === undefined ? {} : { user: readUser(record(user, at('user')), at('user')) }),
+    ...(cookies === undefined ? {} : { cookies: readCookies(record(cookies, at('cookies')), at('cookies')) }),
+    ...(userHash === undefined ? {} : { userHash: readHash(userHash, at('userHash')) }),
   }
 }
 
-function readUser(source: JsonRecord): PageUser {
-  const bytes = bytesOf(source)
+function readUser(source: JsonRecord, path: string): PageUser {
+  const bytes = bytesOf(source, path)
   if (bytes > wireLimits.pageUserBytes)
-    throw new Fault('user', `has ${bytes} bytes as JSON; at most ${wireLimits.pageUserBytes} are taken`)
+    throw new Fault(path, `has ${bytes} bytes as JSON; at most ${wireLimits.pageUserBytes} are taken`)
   const id = own(source, 'id')
   const isNumber = typeof id === 'number' && Number.isFinite(id)
-  if (id !== undefined && !isNumber) text(source, 'id', 'user', wireLimits.pageIdLength)
-  if (own(source, 'anonymousId') !== undefined) text(source, 'anonymousId', 'user', wireLimits.pageIdLength)
+  if (id !== undefined && !isNumber) text(source, 'id', path, wireLimits.pageIdLength)
+  if (own(source, 'anonymousId') !== undefined) text(source, 'anonymousId', path, wireLimits.pageIdLength)
   return source
 }
 
-function bytesOf(source: JsonRecord): number {
+function bytesOf(source: JsonRecord, path: string): number {
   try {
     return utf8(JSON.stringify(source)).length
   } catch {
     // Parsing takes any depth, and this one does not.
-    throw new Fault('user', 'is nested too deep')
+    throw new Fault(path, 'is nested too deep')
   }
 }
 
-function readCookies(source: JsonRecord): { readonly [name: string]: string } {
+function readCookies(source: JsonRecord, path: string): { readonly [name: string]: string } {
   const names = Object.keys(source)
   if (names.length > wireLimits.pageCookies)
-    throw new Fault('cookies', `has ${names.length} cookies; at most ${wireLimits.pageCookies} are taken`)
+    throw new Fault(path, `has ${names.length} cookies; at most ${wireLimits.pageCookies} are taken`)
   for (const name of names) {
-    if (name.length > 256) throw new Fault('cookies', 'has a name of more than 256 characters')
-    const value = text(source, name, 'cookies', wireLimits.pageCookieBytes, 0)
+    if (name.length > 256) throw new Fault(path, 'has a name of more than 256 characters')
+    const value = text(source, name, path, wireLimits.pageCookieBytes, 0)
     if (utf8(value).length > wireLimits.pageCookieBytes)
-      throw new Fault(`cookies.${name}`, `must have at most ${wireLimits.pageCookieBytes} bytes`)
+      throw new Fault(`${path}.${name}`, `must have at most ${wireLimits.pageCookieBytes} bytes`)
   }
   return source as { readonly [name: string]: string }
 }
 
-function readHash(value: unknown): string {
+function readHash(value: unknown, path: string): string {
   if (typeof value !== 'string' || !/^[0-9a-f]{64}$/i.test(value))
-    throw new Fault('userHash', 'must be an HMAC-SHA256 in hex: 64 hex digits')
+    throw new Fault(path, 'must be an HMAC-SHA256 in hex: 64 hex digits')
   return value.toLowerCase()
 }

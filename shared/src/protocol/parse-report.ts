@@ -49,7 +49,7 @@ export function readReport(source: JsonRecord): Report {
     ...(exposures === undefined ? {} : { exposures }),
     ...(events === undefined ? {} : { events }),
     ...(breakers === undefined ? {} : { breakers }),
-    ...(dropped === undefined ? {} : { dropped: readDropped(record(dropped, 'dropped')) }),
+    ...(dropped === undefined ? {} : { dropped: readDropped(record(dropped, 'dropped'), 'dropped') }),
   }
 }
 
@@ -131,10 +131,15 @@ function readExposure(value: unknown, path: string): ExposureCell {
 
 function readEvent(value: unknown, path: string): EventItem {
   const source = record(value, path)
+  const unit = unitHex(own(source, 'unit'), `${path}.unit`)
+  return { ...readEventOfNobody(source, path), unit }
+}
+
+/** An event without its unit. Throws `Fault`. */
+export function readEventOfNobody(source: JsonRecord, path: string): Omit<EventItem, 'unit'> {
   const id = optionalText(source, 'id', path)
   return {
     event: text(source, 'event', path),
-    unit: unitHex(own(source, 'unit'), `${path}.unit`),
     ageMs: finite(source, 'ageMs', path, 0, 1e12),
     ...(own(source, 'value') === undefined ? {} : { value: finite(source, 'value', path, -1e15, 1e15) }),
     ...(id === undefined ? {} : { id }),
@@ -158,10 +163,11 @@ function readBreaker(value: unknown, path: string): BreakerState {
   }
 }
 
-function readDropped(source: JsonRecord): DroppedCounts {
+/** Throws `Fault`. */
+export function readDropped(source: JsonRecord, path: string): DroppedCounts {
   const counts: { [kind: string]: number } = {}
   for (const kind of ['outcomes', 'exposures', 'events', 'unknownOperators', 'invalid']) {
-    const value = optionalCount(source, kind, 'dropped')
+    const value = optionalCount(source, kind, path)
     if (value !== undefined) counts[kind] = value
   }
   return counts

@@ -44,33 +44,37 @@ export function encodeMessage(message: SdkMessage | ServerMessage): string {
 }
 
 function parse<M>(raw: string, read: (source: JsonRecord) => M): Parsed<M> {
-  let source: JsonRecord
+  const source = parseJson(raw)
+  if (!source.ok) return source
+  return attempt(source.message, read, own(source.message, 'type') === 'report' ? 'bad-report' : 'bad-message')
+}
+
+/** The object that a message is. */
+export function parseJson(raw: string): Parsed<JsonRecord> {
   try {
-    source = record(JSON.parse(raw), '')
+    return { ok: true, message: record(JSON.parse(raw), '') }
   } catch (error) {
     const why = error instanceof Fault ? 'it is not an object' : `it is not JSON: ${(error as Error).message}`
-    return {
-      ok: false,
-      error: { type: 'error', code: 'bad-message', message: `message refused, ${why}`, retry: false },
-    }
+    const message = `message refused, ${why}`
+    return { ok: false, error: { type: 'error', code: 'bad-message', message, retry: false } }
   }
+}
+
+/** What is read, or the error to answer with; of a report it names the sequence. */
+export function attempt<M>(
+  source: JsonRecord,
+  read: (source: JsonRecord) => M,
+  code: 'bad-message' | 'bad-report',
+): Parsed<M> {
   try {
     return { ok: true, message: read(source) }
   } catch (error) {
     if (!(error instanceof Fault)) throw error
-    const isReport = own(source, 'type') === 'report'
+    const { path } = error
     const seq = own(source, 'seq')
-    return {
-      ok: false,
-      error: {
-        type: 'error',
-        code: isReport ? 'bad-report' : 'bad-message',
-        message: `message refused: ${error.path === '' ? 'it' : error.path} ${error.message}`,
-        retry: false,
-        path: error.path,
-        ...(isReport && typeof seq === 'number' && Number.isSafeInteger(seq) ? { seq } : {}),
-      },
-    }
+    const message = `message refused: ${path === '' ? 'it' : path} ${error.message}`
+    const ofReport = code === 'bad-report' && typeof seq === 'number' && Number.isSafeInteger(seq) ? { seq } : {}
+    return { ok: false, error: { type: 'error', code, message, retry: false, path, ...ofReport } }
   }
 }
 
@@ -91,24 +95,26 @@ function readSdkMessage(source: JsonRecord): SdkMessage {
   }
 }
 
-function readHello(source: JsonRecord): Hello {
-  const sdk = record(own(source, 'sdk'), 'sdk')
+/** Throws `Fault`. */
+export function readHello(source: JsonRecord): Hello {
   const version = optionalCount(source, 'version', '')
   const labels = own(source, 'labels')
   return {
     type: 'hello',
     protocol: count(source, 'protocol', '', 1),
-    sdk: { name: text(sdk, 'name', 'sdk'), version: text(sdk, 'version', 'sdk') },
-    instance: readInstance(text(source, 'instance', '', 64, 8)),
+    ...readSender(source),
     ...(version === undefined ? {} : { version }),
     ...(labels === undefined ? {} : { labels: readLabels(record(labels, 'labels')) }),
     ...readPageHello(source),
   }
 }
 
-function readInstance(instance: string): string {
+/** Which running SDK a message is from. Throws `Fault`. */
+export function readSender(source: JsonRecord): Pick<Hello, 'sdk' | 'instance'> {
+  const sdk = record(own(source, 'sdk'), 'sdk')
+  const instance = text(source, 'instance', '', 64, 8)
   if (!/^[\w.-]+$/.test(instance)) throw new Fault('instance', 'must be made of letters, digits, _ . -')
-  return instance
+  return { sdk: { name: text(sdk, 'name', 'sdk'), version: text(sdk, 'version', 'sdk') }, instance }
 }
 
 function readLabels(source: JsonRecord): { [name: string]: string } {

@@ -1,8 +1,7 @@
 import { unitHash } from '@pipit/shared/hash'
-import { pageUnit } from '@pipit/shared/protocol'
 import { createFakeClock } from '@pipit/shared/testing'
 import { describe, expect, it } from 'vitest'
-import { hello, hubOf, rollout } from '../../push/hub-fixture.ts'
+import { type HubOptions, hello, hubOf, rollout } from '../../push/hub-fixture.ts'
 import type { AppDeps } from '../context.ts'
 import { sdkRoutes } from './sdk.ts'
 
@@ -12,110 +11,180 @@ const ruleset = {
   rollouts: { r: { ...rollout, browser: true as const, cohorts: ['beta'], events: ['buy'] } },
   cohorts: { beta: { when: { plan: 'beta' } } },
 }
-const cell = { rollout: 'r', epoch: 1, variant: 'canary', stratum: 'forced', reason: 'cohort', units: [pageUnit] }
-const report = { type: 'report', seq: 1, exposures: [cell] }
+const decision = { rollout: 'r', epoch: 1, variant: 'canary', reason: 'cohort', randomised: false }
+const ada = { user: { id: 'ada', plan: 'beta' } }
+const report = { seq: 1, ...ada, exposures: [decision] }
+const greeting = { ...JSON.parse(hello('page-0001')), key: 'web_shop' }
+const told = { type: 'reports', key: 'web_shop', instance: 'page-0001', sdk: { name: 'sdk-browser', version: '0.1.0' } }
 
-function setup(webKeys: readonly object[] = [{ kind: 'web', origins: [shop] }]) {
+function setup({ webKeys = [{ kind: 'web', origins: [shop] }], ...more }: HubOptions & { webKeys?: object[] } = {}) {
   const clock = createFakeClock()
-  const served = hubOf({ ruleset, clock })
+  const served = hubOf({ ruleset, clock, ...more })
   const storage = { keys: { list: async () => webKeys } }
-  const app = sdkRoutes({ hub: served.hub, clock, storage, log: { error: () => undefined } } as unknown as AppDeps)
-  async function ask(method: string, path: string, more: { headers?: object; body?: unknown; key?: string } = {}) {
-    const { headers = {}, body, key = 'web_shop' } = more
+  const errors: string[] = []
+  const log = { error: (message: string) => errors.push(message) }
+  const app = sdkRoutes({ hub: served.hub, clock, storage, log } as unknown as AppDeps)
+  async function ask(method: string, path: string, body?: unknown, headers: object = {}) {
     const answer = await app.request(path, {
       method,
-      headers: { origin: shop, authorization: `Bearer ${key}`, ...headers },
+      headers: { origin: shop, 'content-type': 'text/plain;charset=UTF-8', ...headers },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await answer.text()
     return { status: answer.status, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) }
   }
-  const greet = (user: object, headers: object = {}) =>
-    ask('POST', '/page', { headers, body: { ...JSON.parse(hello('page-0001')), user } })
-  return { ...served, ask, greet, clock }
+  const post = (body: unknown, headers: object = {}) => ask('POST', '/page', body, headers)
+  return { ...served, ask, post, errors }
 }
-const instance = { 'x-pipit-instance': 'page-0001', 'x-pipit-sdk': 'sdk-browser/0.1.0' }
 
 describe('a page without a socket', () => {
-  it('gets what it may know, once per version and results', async () => {
-    const { greet } = setup()
-    const first = await greet({ id: 'ada', plan: 'beta' })
+  it('gets what it may know, and with the newest version what was decided', async () => {
+    const { post, hub } = setup()
+    const first = await post({ ...greeting, ...ada })
     expect(first).toMatchObject({
       status: 200,
-      body: { type: 'ruleset', ruleset: { rollouts: { r: { result: { reason: 'cohort' } } } } },
+      body: [{ type: 'ruleset', ruleset: { rollouts: { r: { result: { reason: 'cohort' } } } } }],
     })
     expect(first.headers.get('access-control-allow-origin')).toBe(shop)
-    expect(first.headers.get('cache-control')).toBe('private, no-cache')
-    const etag = { 'if-none-match': String(first.headers.get('etag')) }
-    expect(await greet({ id: 'ada', plan: 'beta' }, etag)).toMatchObject({ status: 304, body: undefined })
-    expect(await greet({ id: 'ada', plan: 'none' }, etag)).toMatchObject({ status: 200 })
+    expect(first.headers.has('etag')).toBe(false)
+    const patch = { type: 'patch', from: 1, version: 1, flushMs: 2000, heartbeatMs: 15_000 }
+    expect((await post({ ...greeting, ...ada, version: 1 })).body).toEqual([
+      { ...patch, rollouts: { r: { result: { variant: 'canary', reason: 'cohort' }, unit: null } } },
+    ])
+    expect((await post({ ...greeting, version: 7 })).body).toMatchObject([{ type: 'ruleset' }])
+    expect(hub.instances('production')).toMatchObject([{ kind: 'page', transport: 'http', instance: 'page-0001' }])
   })
 
-  it('is shown, and reports for the user it named', async () => {
-    const { ask, greet, reports, hub } = setup()
-    await greet({ id: 'ada', plan: 'beta' })
-    expect(hub.instances('production')).toMatchObject([{ kind: 'page', transport: 'http', instance: 'page-0001' }])
-    const answer = await ask('POST', '/reports', { headers: instance, body: report })
-    expect(answer).toMatchObject({ status: 200, body: { type: 'ack', seq: 1 } })
+  it('reports as it greets: first its reports are answered, then its greeting', async () => {
+    const { post, reports } = setup()
+    const answer = await post({ ...greeting, ...ada, reports: [report, { ...report, seq: 2 }] })
+    expect(answer).toMatchObject({
+      status: 200,
+      body: [{ type: 'ack', seq: 1 }, { type: 'ack', seq: 2 }, { type: 'ruleset' }],
+    })
+    expect(reports.map(({ report: { seq } }) => seq)).toEqual([1, 2])
+  })
+
+  it('reports without a greeting, for the user each report names', async () => {
+    const { post, reports } = setup()
+    expect(await post({ ...told, reports: [report] })).toMatchObject({ status: 200, body: [{ type: 'ack', seq: 1 }] })
     expect(reports).toEqual([
       {
         instance: { id: 'page/page-0001', group: 'pages', sdk: 'sdk-browser@0.1.0' },
-        report: { ...report, exposures: [{ ...cell, units: [unitHash('u', 'ada')] }] },
+        report: {
+          type: 'report',
+          seq: 1,
+          exposures: [
+            {
+              rollout: 'r',
+              epoch: 1,
+              variant: 'canary',
+              stratum: 'forced',
+              reason: 'cohort',
+              units: [unitHash('u', 'ada')],
+            },
+          ],
+        },
       },
     ])
+    expect(await post({ ...told, reports: [] })).toMatchObject({ status: 200, body: [] })
   })
 
-  it('is asked to greet first where nobody knows who it is, or any more', async () => {
-    const { ask, greet, hub, clock } = setup()
-    const unknown = { status: 409, body: { type: 'error', code: 'hello-first', retry: true, seq: 1 } }
-    expect(await ask('POST', '/reports', { headers: instance, body: report })).toMatchObject(unknown)
-    await greet({ id: 'ada' })
-    await clock.advance(hub.limits.pageMemoryMs + 60_000)
-    expect(await ask('POST', '/reports', { headers: instance, body: report })).toMatchObject(unknown)
+  it('is told what was left out of its report, after the receipt', async () => {
+    const { post, reports } = setup()
+    const bad = { ...report, events: [{ event: 'buy', ageMs: 1, value: '3' }, { event: 'buy', ageMs: 1 }, 7] }
+    const { body } = await post({ ...told, reports: [bad, { ...report, seq: 2 }] })
+    expect(body).toEqual([
+      { type: 'ack', seq: 1 },
+      {
+        ...{ type: 'error', code: 'bad-report', retry: false, path: 'reports[0].events[0].value' },
+        message: expect.stringMatching(/report 1: reports\[0\]\.events\[0\]\.value must be a number.*and 1 more/),
+      },
+      { type: 'ack', seq: 2 },
+    ])
+    expect(reports[0]?.report).toMatchObject({ events: [{ event: 'buy' }], dropped: { invalid: 2 } })
+    expect(reports[1]?.report).not.toHaveProperty('dropped')
   })
 
-  it('sends its last report with the key in the body, as a text', async () => {
-    const { ask, greet, reports } = setup()
-    await greet({ id: 'ada' })
-    const body = { key: 'web_shop', instance: 'page-0001', sdk: { name: 'sdk-browser', version: '1' }, report }
-    const headers = { authorization: '', 'content-type': 'text/plain;charset=UTF-8' }
-    expect(await ask('POST', '/beacon', { headers, body })).toMatchObject({ status: 200 })
-    expect(reports[0]?.report.exposures?.[0]?.units).toEqual([unitHash('u', 'ada')])
-    const outcomes = [
-      { rollout: 'r', epoch: 1, variant: 'canary', stratum: 'split', thresholds: 0, columns: 4, buckets: [3, 1, 0, 0] },
-    ]
-    const unknown = { ...body, instance: 'page-0002', report: { ...report, outcomes } }
-    expect(await ask('POST', '/beacon', { headers, body: unknown })).toMatchObject({ status: 200 })
-    expect(reports[1]?.report).toMatchObject({ exposures: [], outcomes })
+  it.each<[string, unknown, object]>([
+    ['no object', 7, {}],
+    ['a list', [], {}],
+    ['no sequence', {}, {}],
+    ['a sequence of 0', { seq: 0 }, { seq: 0 }],
+    ['a broken sequence', { seq: 'x' }, {}],
+    ['a user that is none', { seq: 4, user: 'ada' }, { seq: 4, path: 'reports[0].user' }],
+  ])('is refused one report that is %s, and no other', async (_name, broken, error) => {
+    const { post, reports } = setup()
+    const { status, body } = await post({ ...told, reports: [broken, report] })
+    expect(status).toBe(200)
+    expect(body).toMatchObject([
+      { type: 'error', code: 'bad-report', retry: false, ...error },
+      { type: 'ack', seq: 1 },
+    ])
+    expect('seq' in body[0]).toBe('seq' in error)
+    expect(reports).toHaveLength(1)
   })
 
-  it.each<[string, unknown, number]>([
-    ['no JSON', '{', 400],
-    ['no object', 'null', 401],
-    ['no key', { instance: 'page-0001', report }, 401],
-    ['a key of a server', { key: 'srv_good', instance: 'page-0001', report }, 403],
-    ['no instance', { key: 'web_shop', report }, 400],
-    ['no report', { key: 'web_shop', instance: 'page-0001' }, 400],
-    ['another message', { key: 'web_shop', instance: 'page-0001', report: { type: 'ping' } }, 400],
-    ['too much', 'x'.repeat(300_000), 413],
-  ])('is refused a beacon with %s', async (_name, body, status) => {
-    expect(await setup().ask('POST', '/beacon', { body })).toMatchObject({ status, body: { type: 'error' } })
+  it.each<[string, unknown, number, string]>([
+    ['no JSON', '{', 400, 'bad-message'],
+    ['no object', 'null', 400, 'bad-message'],
+    ['no key', { ...told, key: undefined }, 401, 'unauthorized'],
+    ['an unknown key', { ...told, key: 'web_wrong' }, 401, 'unauthorized'],
+    ['a key of a server', { ...greeting, key: 'srv_good' }, 403, 'unauthorized'],
+    ['no instance', { ...told, instance: undefined, reports: [report] }, 400, 'bad-message'],
+    ['another message', { ...told, type: 'report' }, 400, 'bad-message'],
+    ['reports that are no list', { ...told, reports: {} }, 400, 'bad-message'],
+    ['another protocol', { ...greeting, protocol: 2, reports: [report] }, 400, 'protocol-version'],
+    ['too much', 'x'.repeat(300_000), 413, 'too-large'],
+  ])('is refused a request with %s, by a list of one error', async (_name, body, status, code) => {
+    const { post, reports } = setup()
+    const answer = await post(body)
+    expect(answer).toMatchObject({ status, body: [{ type: 'error', code, retry: false }] })
+    expect(answer.body).toHaveLength(1)
+    expect(answer.headers.get('access-control-allow-origin')).toBe(shop)
+    expect(reports).toEqual([])
+  })
+
+  it('is held to its limits: each report counts', async () => {
+    const { post, reports } = setup({ limits: { pageReportsPerMinuteAndKey: 3, pageHellosPerMinuteAndKey: 1 } })
+    const two = { ...told, reports: [report, { ...report, seq: 2 }] }
+    expect(await post(two)).toMatchObject({ status: 200 })
+    const refused = await post(two)
+    expect(refused).toMatchObject({
+      status: 429,
+      body: [{ code: 'limit', retry: true, message: expect.stringContaining('pageReportsPerMinuteAndKey') }],
+    })
+    expect(refused.headers.get('retry-after')).toBe('60')
+    expect(refused.headers.get('access-control-allow-origin')).toBe(shop)
+    expect(await post({ ...told, reports: [report] })).toMatchObject({ status: 200 })
+    expect(await post(greeting)).toMatchObject({ status: 200 })
+    expect(await post(greeting)).toMatchObject({
+      status: 429,
+      body: [{ message: expect.stringContaining('pageHellosPerMinuteAndKey') }],
+    })
+    expect(reports).toHaveLength(3)
+  })
+
+  it('is told to come back where nothing can be read now', async () => {
+    const { post, errors } = setup({ projectRuleset: () => Promise.reject(new Error('no disk')) })
+    const answer = await post(greeting)
+    expect(answer).toMatchObject({ status: 503, body: [{ type: 'error', code: 'unavailable', retry: true }] })
+    expect(answer.headers.get('retry-after')).toBe('5')
+    expect(answer.headers.get('access-control-allow-origin')).toBe(shop)
+    expect(errors).toHaveLength(1)
   })
 
   it('of another origin is refused, and can read why', async () => {
-    const { ask, greet, reports } = setup()
+    const { post, reports } = setup()
     for (const origin of ['https://evil.example', 'null', `${shop}:8443`, 'http://shop.example']) {
-      const refused = await greet({ id: 'ada' }, { origin })
-      expect(refused).toMatchObject({
-        status: 403,
-        body: { code: 'unauthorized', message: expect.stringMatching(/not for pages of/) },
-      })
-      expect(refused.headers.get('access-control-allow-origin')).toBe(origin)
-      const body = { key: 'web_shop', instance: 'page-0001', report }
-      expect(await ask('POST', '/beacon', { headers: { origin }, body })).toMatchObject({ status: 403 })
-      expect(await ask('POST', '/reports', { headers: { ...instance, origin }, body: report })).toMatchObject({
-        status: 403,
-      })
+      for (const body of [greeting, { ...told, reports: [report] }]) {
+        const refused = await post(body, { origin })
+        expect(refused).toMatchObject({
+          status: 403,
+          body: [{ code: 'unauthorized', message: expect.stringMatching(/not for pages of/) }],
+        })
+        expect(refused.headers.get('access-control-allow-origin')).toBe(origin)
+      }
     }
     expect(reports).toEqual([])
   })
@@ -125,31 +194,29 @@ describe('a page without a socket', () => {
     const yes = await ask('OPTIONS', '/page')
     expect(yes).toMatchObject({ status: 204 })
     expect(yes.headers.get('access-control-allow-origin')).toBe(shop)
-    expect(yes.headers.get('access-control-allow-headers')).toContain('authorization')
-    const no = await ask('OPTIONS', '/reports', { headers: { origin: 'https://evil.example' } })
+    expect(yes.headers.get('access-control-allow-headers')).toBe('content-type')
+    const no = await ask('OPTIONS', '/page', undefined, { origin: 'https://evil.example' })
     expect(no.status).toBe(403)
     expect(no.headers.has('access-control-allow-origin')).toBe(false)
-    const revoked = setup([{ kind: 'web', revokedAt: 1 }])
+    const revoked = setup({ webKeys: [{ kind: 'web', revokedAt: 1 }] })
     expect(await revoked.ask('OPTIONS', '/page')).toMatchObject({ status: 403 })
-    const any = setup([{ kind: 'web' }])
+    const any = setup({ webKeys: [{ kind: 'web' }] })
     expect(await any.ask('OPTIONS', '/page')).toMatchObject({ status: 204 })
   })
 
-  it('gets nothing else by its key, and a server nothing by way of pages', async () => {
-    const { ask } = setup()
-    expect(await ask('GET', '/ruleset', { headers: instance })).toMatchObject({
+  it('gets nothing from the routes of servers, which say where to ask', async () => {
+    const { ask, reports } = setup()
+    const headers = {
+      authorization: 'Bearer web_shop',
+      'x-pipit-instance': 'page-0001',
+      'x-pipit-sdk': 'sdk-browser/1',
+    }
+    const refused = {
       status: 403,
-      body: { message: expect.stringMatching(/web_ key/) },
-    })
-    expect(await ask('POST', '/page', { key: 'srv_good', body: JSON.parse(hello('page-0001')) })).toMatchObject({
-      status: 403,
-    })
-    expect(await ask('POST', '/page', { key: 'web_wrong', body: {} })).toMatchObject({ status: 401 })
-    expect(await ask('POST', '/page', { body: report })).toMatchObject({ status: 400, body: { path: 'type' } })
-    const later = { ...JSON.parse(hello('page-0001')), protocol: 2 }
-    expect(await ask('POST', '/page', { body: later })).toMatchObject({
-      status: 400,
-      body: { code: 'protocol-version' },
-    })
+      body: { code: 'unauthorized', message: expect.stringContaining('POST /sdk/v1/page') },
+    }
+    expect(await ask('GET', '/ruleset', undefined, headers)).toMatchObject(refused)
+    expect(await ask('POST', '/reports', { type: 'report', seq: 1 }, headers)).toMatchObject(refused)
+    expect(reports).toEqual([])
   })
 })

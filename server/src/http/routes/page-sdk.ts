@@ -1,34 +1,32 @@
 import type { IncomingMessage } from 'node:http'
+import { type Parsed, parsePagePost, protocolVersion } from '@pipit/shared/protocol'
 import type { Context, MiddlewareHandler } from 'hono'
 import {
   addressOfRequest,
   type KeyOwner,
   originFault,
-  type PageAnswer,
   type PageFlow,
-  pageReportResponse,
   pageResponse,
   type Who,
 } from '../../push/index.ts'
 import type { AppDeps } from '../context.ts'
-import { bearerOf, instanceOf, ownerOf, Refused, sdkOf, textOf, wireHeaders } from './sdk-request.ts'
+import { ownerOf, Refused, textOf, unavailable, wireHeaders } from './sdk-request.ts'
 
 /** How long it is remembered whose pages may come. */
 const originsMs = 5000
 /** How long a browser may remember that it may ask. */
 const preflightSeconds = 600
 
-/** What pages ask over HTTP: where sockets are cut, and with their last breath. */
+/** What pages ask over HTTP: where sockets are cut, and to report. */
 export interface PageSdk {
   /** Lets pages of other origins read answers, and answers their preflights. */
   readonly cors: MiddlewareHandler
-  page(c: Context): Promise<Response>
-  reports(c: Context, owner: KeyOwner): Promise<Response>
-  beacon(c: Context): Promise<Response>
+  /** Takes a `PagePost`; answers with a list of messages, whatever happens. */
+  post(c: Context): Promise<Response>
 }
 
 export function pageSdk(deps: AppDeps): PageSdk {
-  const { hub, storage, clock } = deps
+  const { hub, storage, clock, log } = deps
   let known: { readonly origins: ReadonlySet<string>; readonly any: boolean; readonly until: number } | undefined
 
   /** A preflight has no key: it is enough that some key is for this origin. The request itself is held to its own. */
@@ -46,7 +44,8 @@ export function pageSdk(deps: AppDeps): PageSdk {
   /** Who asks, held to the origins of the key. */
   function whoOf(c: Context, owner: KeyOwner): Who {
     if (owner.kind !== 'web') {
-      const message = 'this is a srv_ key, for servers: they get their ruleset from GET /sdk/v1/ruleset'
+      const message =
+        'this is a srv_ key, for servers: they get their ruleset from GET /sdk/v1/ruleset, and nothing here'
       throw new Refused(403, 'unauthorized', message)
     }
     const fault = originFault(owner, c.req.header('origin'))
@@ -55,11 +54,27 @@ export function pageSdk(deps: AppDeps): PageSdk {
     return { environment, keyId, kind, agent: c.req.header('user-agent'), address: addressOf(c) }
   }
 
-  function take(who: Who, flow: PageFlow, text: string): void {
-    const limit = hub.pageLimits.take(flow, who) ?? hub.pageLimits.take('bytes', who, text.length)
+  function take(who: Who, flow: PageFlow, amount: number): void {
+    const limit = amount === 0 ? undefined : hub.pageLimits.take(flow, who, amount)
     if (limit === undefined) return
     hub.count('page_limited')
     throw new Refused(429, 'limit', `the limit ${limit} is reached; come back in a minute`)
+  }
+
+  async function answer(c: Context): Promise<string> {
+    const text = await textOf(c, hub.limits.pageMessageBytes)
+    const envelope = understood(parsePagePost(text))
+    const who = whoOf(c, await ownerOf(hub, envelope.key, 'give the web_ key of this page as `key` in the body'))
+    take(who, 'bytes', text.length)
+    const post = understood(envelope.read())
+    const { head, reports } = post
+    if (head.type === 'hello' && head.protocol !== protocolVersion) {
+      const message = `this server speaks protocol ${protocolVersion}, the SDK ${head.protocol}; upgrade the older of the two`
+      throw new Refused(400, 'protocol-version', message)
+    }
+    take(who, 'hellos', head.type === 'hello' ? 1 : 0)
+    take(who, 'reports', reports.length)
+    return pageResponse(hub, who, post)
   }
 
   return {
@@ -72,31 +87,25 @@ export function pageSdk(deps: AppDeps): PageSdk {
       if (origin === undefined) return
       // Errors too: a page that cannot read why it was refused can tell nobody.
       c.res.headers.set('access-control-allow-origin', origin)
-      c.res.headers.set('access-control-expose-headers', 'etag, retry-after')
+      c.res.headers.set('access-control-expose-headers', 'retry-after')
       c.res.headers.set('cross-origin-resource-policy', 'cross-origin')
     },
-    async page(c) {
-      const who = whoOf(c, await ownerOf(hub, bearerOf(c)))
-      const text = await textOf(c, hub.limits.pageMessageBytes)
-      take(who, 'hellos', text)
-      return answered(await pageResponse(hub, who, text, c.req.header('if-none-match')))
-    },
-    async reports(c, owner) {
-      const who = whoOf(c, owner)
-      const instance = instanceOf(c.req.header('x-pipit-instance'), 'x-pipit-instance')
-      const text = await textOf(c, hub.limits.pageMessageBytes)
-      const from = { instance, sdk: sdkOf(c.req.header('x-pipit-sdk')), isLast: false }
-      take(who, 'reports', text)
-      return answered(await pageReportResponse(hub, who, from, text))
-    },
-    async beacon(c) {
-      const { key, instance, sdk, report } = readBeacon(await textOf(c, hub.limits.pageMessageBytes))
-      const who = whoOf(c, await ownerOf(hub, key))
-      const from = { instance: instanceOf(instance, 'instance'), sdk: sdkOf(sdk), isLast: true }
-      take(who, 'reports', report)
-      return answered(await pageReportResponse(hub, who, from, report))
+    async post(c) {
+      try {
+        return new Response(await answer(c), { status: 200, headers: wireHeaders })
+      } catch (error) {
+        if (error instanceof Refused) return error.response('list')
+        log.error('the route of pages failed', { error: String(error) })
+        return unavailable().response('list')
+      }
     },
   }
+}
+
+function understood<T>(parsed: Parsed<T>): T {
+  if (parsed.ok) return parsed.message
+  const { code, message, path } = parsed.error
+  throw new Refused(400, code, message, path)
 }
 
 function preflight(origin: string | undefined): Response {
@@ -105,47 +114,10 @@ function preflight(origin: string | undefined): Response {
     vary: 'origin',
     'access-control-allow-origin': origin,
     'access-control-allow-methods': 'POST',
-    'access-control-allow-headers': 'authorization, content-type, if-none-match, x-pipit-instance, x-pipit-sdk',
+    'access-control-allow-headers': 'content-type',
     'access-control-max-age': String(preflightSeconds),
   }
   return new Response(null, { status: 204, headers })
-}
-
-function answered({ status, etag, body }: PageAnswer): Response {
-  const headers = { ...wireHeaders, ...(etag === undefined ? {} : { etag, 'cache-control': 'private, no-cache' }) }
-  return new Response(status === 304 ? null : body, { status, headers })
-}
-
-interface Beacon {
-  readonly key: string | undefined
-  readonly instance: string | undefined
-  readonly sdk: string | undefined
-  /** As a message. */
-  readonly report: string
-}
-
-/** `sendBeacon` cannot set headers: everything is in the body, whatever its type is said to be. `sdk` is a text or `{ name, version }`. */
-function readBeacon(text: string): Beacon {
-  try {
-    const body: unknown = JSON.parse(text)
-    const fields = (typeof body === 'object' && body !== null ? body : {}) as { readonly [field: string]: unknown }
-    const { key, instance, sdk, report = null } = fields
-    return {
-      ...{ key: asText(key), instance: asText(instance), sdk: asText(sdk) ?? sdkText(sdk) },
-      report: JSON.stringify(report),
-    }
-  } catch {
-    // Also of what is nested deeper than can be written.
-    throw new Refused(400, 'bad-message', 'message refused, it is not JSON')
-  }
-}
-
-const asText = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
-
-function sdkText(sdk: unknown): string | undefined {
-  if (typeof sdk !== 'object' || sdk === null) return undefined
-  const { name, version } = sdk as { readonly [field: string]: unknown }
-  return typeof name === 'string' && typeof version === 'string' ? `${name}/${version}` : undefined
 }
 
 /** Node's request lies behind Hono's; there is none where the app is asked without a server. */

@@ -18,17 +18,22 @@ export class Refused extends Error {
     this.error = { type: 'error', code, message, retry, ...(path === undefined ? {} : { path }) }
   }
 
-  response(): Response {
-    return new Response(encodeMessage(this.error), {
+  response(as: 'message' | 'list' = 'message'): Response {
+    const text = encodeMessage(this.error)
+    return new Response(as === 'list' ? `[${text}]` : text, {
       status: this.status,
-      headers: { ...wireHeaders, ...(this.status === 429 ? { 'retry-after': '60' } : {}) },
+      headers: { ...wireHeaders, ...retryAfter(this.status) },
     })
   }
 }
 
-export async function ownerOf(hub: PushHub, key: string | undefined): Promise<KeyOwner> {
-  if (key === undefined)
-    throw new Refused(401, 'unauthorized', 'send the key as `Authorization: Bearer srv_…`, or web_… from a page')
+const retryAfter = (status: number) =>
+  status === 429 ? { 'retry-after': '60' } : status === 503 ? { 'retry-after': '5' } : {}
+
+export const unavailable = (): Refused => new Refused(503, 'unavailable', 'not possible now; come back later')
+
+export async function ownerOf(hub: PushHub, key: string | undefined, howToSend: string): Promise<KeyOwner> {
+  if (key === undefined) throw new Refused(401, 'unauthorized', howToSend)
   const who = await hub.authenticate(key)
   if (who === undefined) throw new Refused(401, 'unauthorized', 'this key is not known here, or was revoked')
   return who

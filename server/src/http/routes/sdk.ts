@@ -1,9 +1,9 @@
-import { encodeMessage, type WireError, wireLimits } from '@pipit/shared/protocol'
-import { Hono } from 'hono'
+import { wireLimits } from '@pipit/shared/protocol'
+import { type Context, Hono } from 'hono'
 import { type KeyOwner, reportResponse, rulesetResponse, type SdkRequest } from '../../push/index.ts'
 import type { AppDeps } from '../context.ts'
 import { pageSdk } from './page-sdk.ts'
-import { bearerOf, instanceOf, ownerOf, Refused, sdkOf, textOf, wireHeaders } from './sdk-request.ts'
+import { bearerOf, instanceOf, ownerOf, Refused, sdkOf, textOf, unavailable, wireHeaders } from './sdk-request.ts'
 
 /** For SDKs that cannot have a socket. These routes speak the wire: what is refused is an `error` message, not a problem document. */
 export function sdkRoutes(deps: AppDeps): Hono {
@@ -15,40 +15,33 @@ export function sdkRoutes(deps: AppDeps): Hono {
     return { environment, instance, sdk: sdkOf(headers.get('x-pipit-sdk') ?? undefined) }
   }
 
+  async function serverOf(c: Context): Promise<KeyOwner> {
+    const owner = await ownerOf(hub, bearerOf(c), 'send the key as `Authorization: Bearer srv_…`')
+    if (owner.kind === 'srv') return owner
+    const message =
+      'this is a web_ key, for pages: they get what they may know, and report, by POST /sdk/v1/page with the key in the body'
+    throw new Refused(403, 'unauthorized', message)
+  }
+
   const app = new Hono()
   app.onError((error) => {
     if (error instanceof Refused) return error.response()
     log.error('an SDK route failed', { error: String(error) })
-    const answer: WireError = {
-      type: 'error',
-      code: 'unavailable',
-      message: 'not possible now; come back later',
-      retry: true,
-    }
-    return new Response(encodeMessage(answer), { status: 503, headers: { ...wireHeaders, 'retry-after': '5' } })
+    return unavailable().response()
   })
   app.get('/ruleset', async (c) => {
-    const owner = await ownerOf(hub, bearerOf(c))
-    if (owner.kind === 'web') {
-      const message = 'this is a web_ key, for pages: they get what they may know from POST /sdk/v1/page'
-      throw new Refused(403, 'unauthorized', message)
-    }
+    const owner = await serverOf(c)
     const answer = await rulesetResponse(hub, requestOf(owner, c.req.raw.headers), c.req.header('if-none-match'))
     const etag = { etag: answer.etag, 'cache-control': 'no-cache' }
     if (answer.status === 304) return new Response(null, { status: 304, headers: etag })
     return new Response(answer.body, { status: 200, headers: { ...wireHeaders, ...etag } })
   })
-  app.use('/page', pages.cors)
-  app.use('/reports', pages.cors)
-  app.use('/beacon', pages.cors)
-  app.post('/page', pages.page)
-  app.post('/beacon', pages.beacon)
   app.post('/reports', async (c) => {
-    const owner = await ownerOf(hub, bearerOf(c))
-    if (owner.kind === 'web') return pages.reports(c, owner)
-    const request = requestOf(owner, c.req.raw.headers)
+    const request = requestOf(await serverOf(c), c.req.raw.headers)
     const answer = await reportResponse(hub, request, await textOf(c, wireLimits.reportBytes))
     return new Response(answer.body, { status: answer.status, headers: wireHeaders })
   })
+  app.use('/page', pages.cors)
+  app.post('/page', pages.post)
   return app
 }

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto'
-import { prepareHash64, unitHash } from '@pipit/shared/hash'
-import { pageUnit } from '@pipit/shared/protocol'
+import { prepareHash64 } from '@pipit/shared/hash'
+import type { PageRulesetMessage } from '@pipit/shared/protocol'
 import { memberListOf, type Ruleset, type RulesetRollout } from '@pipit/shared/rules'
 import { describe, expect, it } from 'vitest'
-import { hubOf, pageOf, rollout } from '../hub-fixture.ts'
+import { hubOf, pageOf, posted, rollout } from '../hub-fixture.ts'
 import type { PageSettings } from './identify.ts'
 
 const secret = 'page-secret'
@@ -84,12 +84,38 @@ describe('the user of a page', () => {
     expect(reasons(free.first)).toEqual({ listed: 'cohort', ruled: 'cookie', override: 'override' })
   })
 
-  it('reports under its anonymous id alone where it is not proved', async () => {
-    const { hub, reports } = setup()
-    const page = await pageOf(hub, 'page-0001', { user: { id: 'ada', anonymousId: 'visitor' } })
-    const cell = { rollout: 'beta', epoch: 1, variant: 'canary', stratum: 'split', reason: 'split', units: [pageUnit] }
-    await page.says({ type: 'report', seq: 1, exposures: [cell] })
-    expect(reports[0]?.report.exposures).toEqual([{ ...cell, units: [unitHash('u', 'visitor')] }])
+  it('splits by its anonymous id alone where it is not proved, and no cached answer is of anybody else', async () => {
+    const { hub } = setup()
+    const units = async (fields: object): Promise<unknown> => {
+      const page = await pageOf(hub, 'page-0001', fields)
+      const told = page.messages().find(({ type }) => type === 'ruleset') as unknown as PageRulesetMessage
+      return Object.values(told.ruleset.rollouts).map(({ unit }) => unit)
+    }
+    const own = [undefined, undefined, undefined, undefined]
+    const anonymous = own.map(() => 'anonymousId')
+    const nobody = { user: { anonymousId: 'x' } }
+    // Nobody's results are the same as of a proved user without any.
+    expect(await units({ user: { id: 'eve' }, userHash: hashOf('eve') })).toEqual(own)
+    expect(await units({ user: { id: 'eve', anonymousId: 'x' } })).toEqual(anonymous)
+    expect(await units(nobody)).toEqual(anonymous)
+    expect(await units({ user: { id: 'eve' }, userHash: hashOf('eve') })).toEqual(own)
+    expect(await units({})).toEqual(own)
+  })
+
+  it('over HTTP is answered the same, and told that it could not be proved', async () => {
+    const { hub } = setup()
+    const hello = { type: 'hello', protocol: 1, key: 'k', sdk: { name: 't', version: '1' }, instance: 'page-0001' }
+    const user = { id: 'ada', plan: 'beta', anonymousId: 'x' }
+    const [proved] = await posted(hub, { ...hello, user, userHash: hashOf('ada') })
+    expect(reasons(proved)).toMatchObject({ listed: 'cohort', beta: 'rule' })
+    const told = await posted(hub, { ...hello, user })
+    expect(told).toMatchObject([{ type: 'error', code: 'user-hash', retry: false }, { type: 'ruleset' }])
+    expect(reasons(told[1])).toEqual({})
+    const held = await posted(hub, { ...hello, user, version: 1 })
+    expect(held).toMatchObject([
+      { code: 'user-hash' },
+      { type: 'patch', from: 1, version: 1, rollouts: { listed: { result: null, unit: 'anonymousId' } } },
+    ])
   })
 
   it('is asked for again when what is asked for has changed', async () => {

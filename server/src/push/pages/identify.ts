@@ -8,12 +8,15 @@ export interface PageSettings {
   readonly pageSecret?: string | undefined
 }
 
+/** Who a page says its user is. */
+export type Claim = Pick<Hello, 'user' | 'userHash' | 'cookies'>
+
 /**
  * The user of a page, as far as it may claim. Where a proof is required and is missing or wrong, nothing is left but the anonymous id, which
  * is only good for the split: nobody is listed, overridden or let in under it.
  */
-export function identify(hello: Hello, agent: string | undefined, settings: PageSettings): Visitor {
-  const { user, cookies = {}, userHash } = hello
+export function identify(claim: Claim, agent: string | undefined, settings: PageSettings): Visitor {
+  const { user, cookies = {}, userHash } = claim
   const claimed = { user, cookies, agent, isProved: true, isRefused: false }
   if (settings.userHash === 'off' || user === undefined) return claimed
   if (user.id !== undefined && isProof(userHash, String(user.id), settings.pageSecret)) return claimed

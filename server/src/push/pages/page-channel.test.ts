@@ -91,7 +91,8 @@ describe('a page', () => {
       rollouts: { r: { salt: rollout.salt, variants: rollout.variants, result: { reason: 'cohort' } } },
     })
     await publish(rulesetOf(3, { r: rollout }))
-    expect(page.messages().at(-1)).toMatchObject({ from: 2, version: 3, removed: { rollouts: ['r'] } })
+    expect(page.messages().at(-1)).toMatchObject({ type: 'ruleset', ruleset: { version: 3, rollouts: {} } })
+    expect(page.session.sentVersion).toBe(3)
   })
 
   it('learns of changes elsewhere no more than that there was one', async () => {
@@ -106,10 +107,10 @@ describe('a page', () => {
     const page = await pageOf(hub, 'page-0001', { user: { id: 'bob' } })
     const patch = { type: 'patch', from: 1, version: 1, flushMs: 2000, heartbeatMs: 15_000 }
     expect(await page.greets({ ...ada, version: 1 })).toEqual([
-      { ...patch, rollouts: { r: { result: { variant: 'canary', reason: 'cohort' } } } },
+      { ...patch, rollouts: { r: { result: { variant: 'canary', reason: 'cohort' }, unit: null } } },
     ])
     expect(await page.greets({ user: { id: 'bob' }, version: 1 })).toEqual([
-      { ...patch, rollouts: { r: { result: null } } },
+      { ...patch, rollouts: { r: { result: null, unit: null } } },
     ])
     expect(await page.greets(ada)).toMatchObject([{ type: 'ruleset', ruleset: { version: 1 } }])
   })
@@ -162,15 +163,18 @@ describe('a page', () => {
     expect(hub.convergence('production')[0]).toMatchObject({ applied: 0, pages: { connected: 1, applied: 1 } })
   })
 
-  it('opens no breaker of a rollout', async () => {
-    const { hub } = hubWith({ r: open })
-    const page = await pageOf(hub, 'page-0001', ada)
-    const tally = { n: 9, failed: 9 }
-    const breakers = [{ rollout: 'r', epoch: 1, canary: tally, stable: { n: 9, failed: 0 } }]
-    await page.says({ type: 'report', seq: 1, breakers })
-    expect(hub.instances('production')).toMatchObject([{ breakers: ['r'] }])
-    expect(hub.breakers('production', 'r')).toEqual({ open: 0, instances: 0 })
-  })
+  it.each([{ seq: 1 }, { seq: 'x', breakers: [{}] }])(
+    'is told where to report when it reports over the socket: %j',
+    async (fields) => {
+      const { hub, reports } = hubWith({ r: open })
+      const page = await pageOf(hub, 'page-0001', ada)
+      const [answer] = await page.says({ type: 'report', ...fields })
+      expect(answer).toMatchObject({ type: 'error', code: 'bad-message', retry: false })
+      expect(answer?.message).toContain('POST /sdk/v1/page')
+      expect(reports).toEqual([])
+      expect(hub.instances('production')).toMatchObject([{ breakers: [] }])
+    },
+  )
 
   it('reaches thousands in slices', async () => {
     const { hub, publish } = hubWith({ r: open })

@@ -1,16 +1,16 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@pipit/shared/clock'
 import type { DecideEnvironment } from '@pipit/shared/decide'
-import type { Hello, PageUser } from '@pipit/shared/protocol'
+import { encodeMessage, type Hello, type WireError } from '@pipit/shared/protocol'
 import type { InstanceView } from '../api.ts'
 import type { Edition } from '../edition.ts'
 import { messageFrame } from '../frame.ts'
 import { createHttpInstances } from '../http-instances.ts'
 import type { HubLimits } from '../limits.ts'
 import { limitError, type Session } from '../session.ts'
+import type { Claim } from './identify.ts'
 import { createPageEdition, type Decided, type PageEdition } from './page-edition.ts'
 import type { Visitor } from './visitor.ts'
-import { createVisitorMemory } from './visitor-memory.ts'
 
 /** Pages decided for before others get their turn. */
 const pagesPerTurn = 200
@@ -25,7 +25,7 @@ export interface PageChannelParts {
   readonly limits: HubLimits
   readonly environment: string
   /** Who the user of a page is, as far as it may claim. */
-  readonly identify: (hello: Hello, agent: string | undefined) => Promise<Visitor>
+  readonly identify: (claim: Claim, agent: string | undefined) => Promise<Visitor>
   readonly count: (counter: string) => void
   /** Bytes that are kept for open pages; false where they are too many. */
   readonly hold: (bytes: number) => boolean
@@ -44,13 +44,11 @@ export interface PageChannel {
   leave(session: Session): void
   /** Who is there, and has been answered. */
   sessions(): Iterable<Session>
-  /** Who the page's user is, as of its last greeting. */
-  visitor(session: Session): Promise<Visitor | undefined>
+  /** Who a page's user is, as far as it may claim. */
+  identify(claim: Claim, agent: string | undefined): Promise<Visitor>
   edition(): Promise<PageEdition>
-  /** Answers the `hello` of a page that has no socket. */
-  answer(hello: Hello, agent: string | undefined): Promise<{ readonly edition: PageEdition; readonly decided: Decided }>
-  /** Who an instance said it was, where it was heard lately. */
-  known(instance: string): { readonly user: PageUser | undefined } | undefined
+  /** Answers the `hello` of a page that has no socket, with messages as text. */
+  answer(hello: Hello, agent: string | undefined): Promise<readonly string[]>
   /** Pages that have no socket. */
   overHttp(): Iterable<InstanceView>
 }
@@ -67,7 +65,6 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
   const { clock } = parts
   const environment: DecideEnvironment = { now: () => clock.now(), userAgent: parts.userAgent }
   const seats = new Map<Session, Seat>()
-  const memory = createVisitorMemory(clock, parts.limits)
   const overHttp = createHttpInstances(clock, parts.limits, 'page')
   /** That their user counts as anonymous. */
   const told = new WeakSet<Session>()
@@ -103,7 +100,7 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
     if (session.isSlow) return parts.slow(session)
     const decided = edition.decide(sent.visitor, environment)
     if (sent.edition === edition && sent.decided.text === decided.text) return
-    write(session, seat, edition.patchFrame(sent.edition, sent.decided, decided), { ...sent, edition, decided })
+    write(session, seat, edition.changeFrame(sent.edition, sent.decided, decided), { ...sent, edition, decided })
   }
 
   async function bringAll(edition: PageEdition): Promise<void> {
@@ -120,7 +117,7 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
     parts.count('page_users_unproved')
     if (told.has(session) || session.isSlow) return
     told.add(session)
-    session.send(unproved)
+    session.send(unprovedFrame)
   }
 
   return {
@@ -139,7 +136,6 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
       // It left, or has greeted for another user meanwhile.
       if (session.isClosed || seats.get(session) !== seat) return
       if (visitor.isRefused) refuse(session)
-      memory.remember(hello.instance, visitor.user)
       overHttp.forget(hello.instance)
       if (session.isSlow) {
         seat.sent = { edition, visitor, decided: edition.decide(visitor, environment) }
@@ -160,8 +156,6 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
       await bringAll(turn(edition))
     },
     async tick() {
-      for (const [{ isClosed }, { hello }] of seats) if (!isClosed) memory.touch(hello.instance)
-      memory.expire()
       overHttp.expire()
       const now = minuteOf()
       if (now === minute) return
@@ -170,27 +164,27 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
     },
     leave(session) {
       const seat = seats.get(session)
-      // Its last report is on its way.
-      if (seat !== undefined) memory.touch(seat.hello.instance)
       parts.release(seat?.bytes ?? 0)
       seats.delete(session)
     },
     *sessions() {
       for (const [session, { sent }] of seats) if (sent !== undefined) yield session
     },
-    visitor: async (session) => seats.get(session)?.visitor,
+    identify: parts.identify,
     edition: newest,
     async answer(hello, agent) {
       const visitor = await parts.identify(hello, agent)
       const edition = await newest()
       if (visitor.isRefused) parts.count('page_users_unproved')
       const { instance, sdk, version = 0 } = hello
-      memory.remember(instance, visitor.user)
-      const { environment: name } = parts
-      overHttp.heard({ instance, environment: name, sdk: `${sdk.name}/${sdk.version}`, version })
-      return { edition, decided: edition.decide(visitor, environment) }
+      overHttp.heard({ instance, environment: parts.environment, sdk: `${sdk.name}/${sdk.version}`, version })
+      const decided = edition.decide(visitor, environment)
+      const isHeld = version === edition.version
+      return [
+        ...(visitor.isRefused ? [encodeMessage(unproved)] : []),
+        isHeld ? edition.resultsText(decided) : edition.text(decided),
+      ]
     },
-    known: (instance) => memory.find(instance),
     overHttp: () => overHttp.views(),
   }
 }
@@ -198,10 +192,11 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
 /** In two bytes a character, as they may be kept. */
 const heldBytes = ({ user = {}, cookies = {} }: Hello): number => 2 * JSON.stringify([user, cookies]).length
 
-const unproved = messageFrame({
+const unproved: WireError = {
   type: 'error',
   code: 'user-hash',
   message:
     'this environment asks for userHash, the hex HMAC-SHA256 of the user id under its page secret, and it was missing or wrong: the user counts as anonymous, without id and attributes',
   retry: false,
-})
+}
+const unprovedFrame = messageFrame(unproved)

@@ -1,5 +1,5 @@
 import { projectPage } from '@pipit/shared/decide'
-import type { PagePatchMessage, PageRollout, PageRuleset } from '@pipit/shared/protocol'
+import type { PagePatchMessage, PageRollout, PageRuleset, PageRulesetMessage } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -7,20 +7,20 @@ import { createEdition } from '../edition.ts'
 import { createPageEdition, type PageEdition } from './page-edition.ts'
 import type { Visitor } from './visitor.ts'
 
-const messageOf = (frame: Buffer): unknown => {
+const messageOf = (frame: Buffer): PagePatchMessage | PageRulesetMessage => {
   const length = frame[1] ?? 0
   return JSON.parse(frame.toString('utf8', length < 126 ? 2 : length === 126 ? 4 : 10))
 }
 
-/** As a page applies a patch. */
-function applied(held: PageRuleset, patch: PagePatchMessage): PageRuleset {
+/** As a page takes what it is sent. */
+function applied(held: PageRuleset, patch: PagePatchMessage | PageRulesetMessage): PageRuleset {
+  if (patch.type === 'ruleset') return patch.ruleset
   expect(patch.from).toBe(held.version)
   const rollouts: { [key: string]: PageRollout } = { ...held.rollouts }
   for (const [key, fields] of Object.entries(patch.rollouts ?? {})) {
     const merged = Object.entries({ ...rollouts[key], ...fields }).filter(([, value]) => value !== null)
     rollouts[key] = Object.fromEntries(merged) as unknown as PageRollout
   }
-  for (const key of patch.removed?.rollouts ?? []) delete rollouts[key]
   return { version: patch.version, rollouts }
 }
 
@@ -39,6 +39,7 @@ const rollouts = fc.record(
     prerequisites: keys.map((rollout) => [{ rollout }]),
     rules: fc.constant([{ name: 'noon', time: { zone: 'UTC', from: '12:00' }, serve: 'canary' }]),
     winner: fc.constant('canary'),
+    unit: fc.constantFrom('account', 'id'),
     browser: fc.constant(true),
   },
   { requiredKeys: ['phase', 'salt', 'hash', 'epoch', 'weight', 'variants'] },
@@ -61,9 +62,11 @@ describe('patches of pages', () => {
       fc.property(
         rulesets,
         users,
+        fc.boolean(),
         fc.array(fc.constantFrom(6, 18), { minLength: 5, maxLength: 5 }),
-        (all, user, hours) => {
-          const visitor: Visitor = { user, cookies: {}, agent: undefined, isProved: true, isRefused: false }
+        (all, user, isProved, hours) => {
+          const visitor: Visitor = { user, cookies: {}, agent: undefined, isProved, isRefused: false }
+          const stranger: Visitor = { ...visitor, user: undefined, isProved: !isProved }
           const environmentAt = (i: number) => ({ now: () => (hours[i] ?? 0) * 3_600_000 })
           let edition: PageEdition | undefined
           let held: PageRuleset | undefined
@@ -74,16 +77,22 @@ describe('patches of pages', () => {
             if (edition === undefined || held === undefined) held = JSON.parse(next.text(is)).ruleset as PageRuleset
             else {
               const was = edition.decide(visitor, environmentAt(i - 1))
-              held = applied(held, messageOf(next.patchFrame(edition, was, is)) as PagePatchMessage)
+              held = applied(held, messageOf(next.changeFrame(edition, was, is)))
             }
             edition = next
-            const whole = projectPage(next.compiled, user, { cookies: {}, headers: {} }, environmentAt(i))
-            expect(held).toEqual(JSON.parse(JSON.stringify(whole)))
+            expect(held).toEqual(JSON.parse(next.text(is)).ruleset)
+            if (isProved) {
+              const whole = projectPage(next.compiled, user, { cookies: {}, headers: {} }, environmentAt(i))
+              expect(held).toEqual(JSON.parse(JSON.stringify(whole)))
+            } else for (const { unit } of Object.values(held.rollouts)) expect(unit).toBe('anonymousId')
             // Another hour of the same edition, and who comes back with whatever results.
             const other = next.decide(visitor, environmentAt(i + 1))
-            const later = applied(held, messageOf(next.patchFrame(next, is, other)) as PagePatchMessage)
+            const later = applied(held, messageOf(next.changeFrame(next, is, other)))
             expect(later).toEqual(JSON.parse(next.text(other)).ruleset)
-            expect(applied(later, messageOf(next.resultsFrame(is)) as PagePatchMessage)).toEqual(held)
+            expect(applied(later, messageOf(next.resultsFrame(is)))).toEqual(held)
+            // Whoever had this version of somebody else, proved or not, has it for this user then.
+            const theirs = JSON.parse(next.text(next.decide(stranger, environmentAt(i)))).ruleset as PageRuleset
+            expect(applied(theirs, JSON.parse(next.resultsText(is)))).toEqual(held)
           }
         },
       ),

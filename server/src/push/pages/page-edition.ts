@@ -21,9 +21,11 @@ type Rollouts = { readonly [key: string]: PageRollout }
 type Results = { readonly [rollout: string]: PageResult }
 type Patches = { [key: string]: { [field: string]: unknown } }
 
-/** What was decided for a page's user, and the same as text: pages of the same results get the same bytes. */
+/** What was decided for a page's user, and the same as text: pages of the same text get the same bytes. */
 export interface Decided {
   readonly results: Results
+  /** False: the page is to split by the anonymous id, whatever it takes its user for. */
+  readonly isProved: boolean
   readonly text: string
 }
 
@@ -32,8 +34,8 @@ export interface PageEdition {
   readonly edition: Edition
   readonly version: number
   readonly compiled: CompiledRuleset
-  /** Without results. */
-  readonly rollouts: Rollouts
+  /** Without results, for a page whose user is proved, or not. */
+  rollouts(isProved: boolean): Rollouts
   readonly cadence: Cadence
   /** Whether what is decided before the split may change by itself with the hour. */
   readonly goesByTime: boolean
@@ -41,37 +43,49 @@ export interface PageEdition {
   /** The `ruleset` message for pages of these results. */
   text(decided: Decided): string
   frame(decided: Decided): Buffer
-  /** For who holds this version, and results of whom is not known. */
+  /** For who holds this version, and results of whom is not known: a `patch` with everything that depends on the user. */
+  resultsText(decided: Decided): string
   resultsFrame(decided: Decided): Buffer
-  /** From another edition, or from other results of this one. */
-  patchFrame(before: PageEdition, was: Decided, is: Decided): Buffer
+  /** From another edition, or from other results of this one. Where a rollout went, the whole. */
+  changeFrame(before: PageEdition, was: Decided, is: Decided): Buffer
 }
 
 export function createPageEdition(edition: Edition, previous?: PageEdition): PageEdition {
   const compiled = compileRuleset(edition.ruleset, previous?.compiled)
-  const rollouts: { [key: string]: PageRollout } = {}
-  for (const [key, { source }] of compiled.rollouts) if (source.browser === true) rollouts[key] = pageRollout(source)
-  const cadence = { flushMs: flushMsOf(rollouts), heartbeatMs: edition.cadence.heartbeatMs }
+  const proved: { [key: string]: PageRollout } = {}
+  for (const [key, { source }] of compiled.rollouts) if (source.browser === true) proved[key] = pageRollout(source)
+  let unproved: Rollouts | undefined
+  const rollouts = (isProved: boolean): Rollouts => {
+    if (isProved) return proved
+    unproved ??= mapValues(proved, byAnonymousId)
+    return unproved
+  }
+  const cadence = { flushMs: flushMsOf(proved), heartbeatMs: edition.cadence.heartbeatMs }
   const { version } = compiled
-  const texts = keep((decided: Decided): string => {
-    const withResults = Object.entries(rollouts).map(([key, rollout]) => {
-      const result = Object.hasOwn(decided.results, key) ? decided.results[key] : undefined
-      return [key, result === undefined ? rollout : { ...rollout, result }] as const
+  const texts = keep(({ results, isProved }: Decided): string => {
+    const told = mapValues(rollouts(isProved), (rollout, key) => {
+      const result = at(results, key)
+      return result === undefined ? rollout : { ...rollout, result }
     })
-    const ruleset = { version, rollouts: Object.fromEntries(withResults) }
-    return JSON.stringify({ type: 'ruleset', ruleset, ...cadence } satisfies PageRulesetMessage)
+    return encode({ type: 'ruleset', ruleset: { version, rollouts: told }, ...cadence })
   })
   const frames = keep((decided: Decided) => textFrame(texts(decided.text, decided)))
-  const results = keep(({ results: all }: Decided) => {
-    const patched: { [key: string]: { result: PageResult | null } } = {}
-    for (const key of Object.keys(rollouts))
-      patched[key] = { result: (Object.hasOwn(all, key) ? all[key] : undefined) ?? null }
-    return patchFrame({ type: 'patch', from: version, version, rollouts: patched, ...cadence })
+  const resultsTexts = keep(({ results, isProved }: Decided) => {
+    const patched = mapValues(rollouts(isProved), ({ unit = null }, key) => ({
+      result: at(results, key) ?? null,
+      unit,
+    }))
+    return encode({ type: 'patch', from: version, version, rollouts: patched, ...cadence })
   })
-  const newPatches = () => keep(({ before, was, is }: Step) => patchFrame(patchOf(before, made, was, is)))
+  const resultsFrames = keep((decided: Decided) => textFrame(resultsTexts(decided.text, decided)))
+  const newChanges = () =>
+    keep(({ before, was, is }: Step) => {
+      const patch = patchOf(before, made, was, is)
+      return patch === undefined ? made.frame(is) : textFrame(encode(patch))
+    })
   let unlisted: CompiledRuleset | undefined
-  let patchesFrom: PageEdition | undefined
-  let patches = newPatches()
+  let changesFrom: PageEdition | undefined
+  let changes = newChanges()
 
   const made: PageEdition = {
     ...{ edition, version, compiled, rollouts, cadence },
@@ -80,19 +94,20 @@ export function createPageEdition(edition: Edition, previous?: PageEdition): Pag
       const headers = agent === undefined ? {} : { 'user-agent': agent }
       if (!isProved) unlisted ??= compileRuleset(withoutLists(edition.ruleset))
       const decided = pageResults(isProved ? compiled : (unlisted ?? compiled), user, { headers, cookies }, environment)
-      return { results: decided, text: JSON.stringify(decided) }
+      return { results: decided, isProved, text: `${isProved ? '' : '!'}${JSON.stringify(decided)}` }
     },
     text: (decided) => texts(decided.text, decided),
     frame: (decided) => frames(decided.text, decided),
-    resultsFrame: (decided) => results(decided.text, decided),
-    patchFrame(before, was, is) {
-      if (patchesFrom !== before) {
-        patchesFrom = before
-        patches = newPatches()
+    resultsText: (decided) => resultsTexts(decided.text, decided),
+    resultsFrame: (decided) => resultsFrames(decided.text, decided),
+    changeFrame(before, was, is) {
+      if (changesFrom !== before) {
+        changesFrom = before
+        changes = newChanges()
       }
-      // Most results stay as they are: then what they are does not matter.
-      const key = was.text === is.text ? '' : `${was.text}${is.text}`
-      return patches(key, { before, was, is })
+      // Most results stay as they are: then what they are does not matter, unless everything is told.
+      const isSame = was.text === is.text && !hasLost(before, made)
+      return changes(isSame ? String(is.isProved) : `${was.text} ${is.text}`, { before, was, is })
     },
   }
   return made
@@ -111,25 +126,38 @@ interface Step {
   readonly is: Decided
 }
 
-const patchFrame = (patch: PagePatchMessage): Buffer => textFrame(JSON.stringify(patch))
+const encode = (message: PagePatchMessage | PageRulesetMessage): string => JSON.stringify(message)
 
-function patchOf(before: PageEdition, after: PageEdition, was: Decided, is: Decided): PagePatchMessage {
+const at = <T>(record: { readonly [key: string]: T }, key: string): T | undefined =>
+  Object.hasOwn(record, key) ? record[key] : undefined
+
+const mapValues = <T, V>(record: { readonly [key: string]: T }, map: (value: T, key: string) => V) =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]))
+
+const byAnonymousId = (rollout: PageRollout): PageRollout => ({ ...rollout, unit: 'anonymousId' })
+
+/** Whether a page that has the one edition has a rollout that is none of the other. */
+const hasLost = (before: PageEdition, after: PageEdition): boolean =>
+  Object.keys(before.rollouts(true)).some((key) => !Object.hasOwn(after.rollouts(true), key))
+
+/** Undefined where a rollout went. */
+function patchOf(before: PageEdition, after: PageEdition, was: Decided, is: Decided): PagePatchMessage | undefined {
+  if (hasLost(before, after)) return undefined
   const rollouts: Patches = {}
-  for (const [key, rollout] of Object.entries(after.rollouts)) {
-    const had = Object.hasOwn(before.rollouts, key) ? before.rollouts[key] : undefined
+  const held = before.rollouts(was.isProved)
+  for (const [key, rollout] of Object.entries(after.rollouts(is.isProved))) {
+    const had = at(held, key)
     const fields = had === rollout ? {} : changedFields(had, rollout)
-    const result = Object.hasOwn(is.results, key) ? is.results[key] : undefined
-    const formerly = had !== undefined && Object.hasOwn(was.results, key) ? was.results[key] : undefined
+    const result = at(is.results, key)
+    const formerly = had === undefined ? undefined : at(was.results, key)
     if (!sameJson(formerly, result)) fields.result = result ?? null
     if (Object.keys(fields).length > 0) rollouts[key] = fields
   }
-  const removed = Object.keys(before.rollouts).filter((key) => !Object.hasOwn(after.rollouts, key))
   return {
     type: 'patch',
     from: before.version,
     version: after.version,
     ...(Object.keys(rollouts).length > 0 ? { rollouts } : {}),
-    ...(removed.length > 0 ? { removed: { rollouts: removed } } : {}),
     ...(before.cadence.flushMs === after.cadence.flushMs ? {} : { flushMs: after.cadence.flushMs }),
   }
 }

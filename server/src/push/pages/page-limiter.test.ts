@@ -1,4 +1,3 @@
-import { pageUnit } from '@pipit/shared/protocol'
 import { createFakeClock } from '@pipit/shared/testing'
 import { describe, expect, it } from 'vitest'
 import { hubOf, pageOf, rollout, seated, serveHub } from '../hub-fixture.ts'
@@ -77,14 +76,11 @@ describe('the limits of pages', () => {
   })
 
   it('refuse messages of a page that are too many, and close it when it goes on', async () => {
-    const { hub, taken } = hubOf({ ruleset, limits: { pageReportsPerMinuteAndAddress: 2 } })
+    const { hub } = hubOf({ ruleset, limits: { pageHellosPerMinuteAndAddress: 2 } })
     const page = await pageOf(hub, 'page-0001', { user: { id: 'ada' } }, { address: '192.0.2.1' })
-    for (let seq = 1; seq <= 2; seq++) await page.says({ type: 'report', seq })
-    expect(await page.says({ type: 'report', seq: 3 })).toMatchObject([
-      { ...limited('pageReportsPerMinuteAndAddress'), seq: 3 },
-    ])
-    for (let seq = 4; seq < 30; seq++) await page.says({ type: 'report', seq })
-    expect(taken).toEqual([1, 2])
+    expect(await page.greets({})).toMatchObject([{ type: 'ruleset' }])
+    expect(await page.greets({})).toMatchObject([limited('pageHellosPerMinuteAndAddress')])
+    for (let i = 0; i < 30; i++) await page.greets({})
     expect(page.closes).toMatchObject([{ code: 4400 }])
     expect(hub.counters().page_limited).toBe(20)
   })
@@ -112,21 +108,12 @@ describe('the limits of pages', () => {
     }
   })
 
-  it('refuse a page what is too large, and outcomes that no page has', async () => {
-    const { hub, taken } = hubOf({ ruleset })
+  it('refuse a page what is too large', async () => {
+    const { hub } = hubOf({ ruleset })
     const page = await pageOf(hub, 'page-0001', { user: { id: 'ada' } })
-    const large = { type: 'report', seq: 1, dropped: {}, padding: 'x'.repeat(300_000) }
+    const large = { type: 'ping', padding: 'x'.repeat(300_000) }
     expect(await page.says(large)).toMatchObject([{ message: expect.stringContaining('pageMessageBytes') }])
-    const cell = { rollout: 'r', epoch: 1, variant: 'canary', stratum: 'split', thresholds: 0, columns: 4 }
-    const outcomes = [{ ...cell, buckets: [1, 9000, 9000, 0, 2, 1001, 0, 0] }]
-    expect(await page.says({ type: 'report', seq: 1, outcomes })).toMatchObject([
-      { code: 'limit', retry: false, seq: 1, message: expect.stringContaining('pageOutcomes') },
-    ])
-    expect(taken).toEqual([])
-    const exposures = [
-      { rollout: 'r', epoch: 1, variant: 'canary', stratum: 'split', reason: 'split', units: [pageUnit] },
-    ]
-    expect(await page.says({ type: 'report', seq: 1, exposures })).toEqual([{ type: 'ack', seq: 1 }])
+    expect(await page.says({ type: 'ping' })).toEqual([{ type: 'pong' }])
   })
 
   it('keep seats for servers, and hold no server to what holds for pages', async () => {

@@ -1,116 +1,145 @@
 import { unitHash } from '@pipit/shared/hash'
-import { pageUnit } from '@pipit/shared/protocol'
+import type { PageReport } from '@pipit/shared/protocol'
 import type { Ruleset, RulesetRollout } from '@pipit/shared/rules'
+import { decodeSketch } from '@pipit/shared/sketch'
+import { createFakeClock } from '@pipit/shared/testing'
 import { describe, expect, it } from 'vitest'
-import { hubOf, pageOf, rollout } from '../hub-fixture.ts'
+import { type HubOptions, hubOf, posted, rollout } from '../hub-fixture.ts'
 
 const open: RulesetRollout = { ...rollout, weight: 100, browser: true }
-const hubWith = (rollouts: Ruleset['rollouts']) =>
-  hubOf({ ruleset: { version: 1, environment: 'production', unitSalt: 'u', rollouts, cohorts: {} } })
+const hubWith = (rollouts: Ruleset['rollouts'], more: HubOptions = {}) =>
+  hubOf({ ruleset: { version: 1, environment: 'production', unitSalt: 'u', rollouts, cohorts: {} }, ...more })
+const sender = { type: 'reports', key: 'web_good', instance: 'page-0001', sdk: { name: 't', version: '1' } }
+
+const decision = { rollout: 'r', epoch: 1, variant: 'canary', reason: 'split', randomised: true }
+const outcome = { ...decision, ok: true, ms: [null] }
+const counted = { ...open, events: ['buy'] }
+const rollouts = {
+  r: counted,
+  account: { ...counted, unit: 'account' },
+  twice: { ...counted, unit: ['account', 'id'] },
+  hidden: { ...rollout, events: ['buy', 'server-side'] },
+}
+
+async function sent(report: object, more: Ruleset['rollouts'] = rollouts, options: HubOptions = {}) {
+  const { hub, reports } = hubWith(more, options)
+  const answers = await posted(hub, { ...sender, reports: [{ seq: 1, ...report }] })
+  return { answers, hub, instance: reports[0]?.instance, report: reports[0]?.report }
+}
 
 describe('the report of a page', () => {
-  const cell = { rollout: 'r', epoch: 1, variant: 'canary', stratum: 'split', reason: 'split' }
-  const outcome = {
-    rollout: 'r',
-    epoch: 1,
-    variant: 'canary',
-    stratum: 'split',
-    thresholds: 0,
-    columns: 4,
-    buckets: [3, 1, 0, 0],
-  }
-  const foreign = { rollout: 'hidden' }
-  const counted = { ...open, events: ['buy'] }
-  const rollouts = {
-    r: counted,
-    account: { ...counted, unit: 'account' },
-    twice: { ...counted, unit: ['account', 'id'] },
-    hidden: { ...rollout, events: ['buy', 'server-side'] },
-  }
-  const report = (fields: object) => ({ type: 'report', seq: 1, ...fields })
-
-  async function sent(user: object | undefined, fields: object, more: Ruleset['rollouts'] = rollouts) {
-    const { hub, reports } = hubWith(more)
-    const page = await pageOf(hub, 'page-0001', user === undefined ? {} : { user })
-    const answers = await page.says(report(fields))
-    return { answers, hub, instance: reports[0]?.instance, report: reports[0]?.report }
-  }
-
   it('stands for a page of its own, under the hash of its user', async () => {
-    const done = await sent(
-      { id: 'ada', account: 'acme' },
-      {
-        exposures: [
-          { ...cell, units: [pageUnit] },
-          { ...cell, rollout: 'account', units: [pageUnit] },
-        ],
-        outcomes: [outcome],
-      },
-    )
+    const exposures = [decision, { ...decision, rollout: 'account' }]
+    const done = await sent({ user: { id: 'ada', account: 'acme' }, exposures })
     expect(done.answers).toEqual([{ type: 'ack', seq: 1 }])
     expect(done.instance).toEqual({ id: 'page/page-0001', group: 'pages', sdk: 't@1' })
-    expect(done.report).toEqual(
-      report({
-        exposures: [
-          { ...cell, units: [unitHash('u', 'ada')] },
-          { ...cell, rollout: 'account', units: [unitHash('u', 'acme')] },
+    const cell = { epoch: 1, variant: 'canary', stratum: 'split', reason: 'split' }
+    expect(done.report).toEqual({
+      type: 'report',
+      seq: 1,
+      exposures: [
+        { ...cell, rollout: 'r', units: [unitHash('u', 'ada')] },
+        { ...cell, rollout: 'account', units: [unitHash('u', 'acme')] },
+      ],
+    })
+  })
+
+  it('is added up by the present thresholds, with a sketch, kinds and slices', async () => {
+    const judged = { ...open, thresholds: { version: 3, ms: [100, 250] }, slices: ['country'] }
+    const { report } = await sent(
+      {
+        user: { id: 'ada', country: 'nz' },
+        outcomes: [
+          { ...decision, ok: true, ms: [50, null, 300] },
+          { ...decision, ok: false, kind: '5xx', ms: [120] },
+          { ...decision, ok: true, kind: '5xx', ms: [null] },
         ],
-        outcomes: [outcome],
-      }),
+      },
+      { r: judged },
     )
+    expect(report?.outcomes).toHaveLength(1)
+    const { buckets = [], latency = '', ...cell } = report?.outcomes?.[0] ?? {}
+    const [bucket, ...sums] = buckets
+    expect(sums).toEqual([5, 1, 3, 2, 1])
+    expect(cell).toEqual({
+      ...{ rollout: 'r', epoch: 1, variant: 'canary', stratum: 'split', thresholds: 3, columns: 6 },
+      kinds: { '5xx': [bucket, 1] },
+      slices: { country: { nz: sums } },
+    })
+    const sketch = decodeSketch(latency)
+    expect(sketch?.count).toBe(3)
+    expect(sketch?.quantile(1)).toBeGreaterThan(297)
+    expect(sketch?.quantile(1)).toBeLessThan(303)
+  })
+
+  it('has a cell for each comparison, and none of what is no evidence', async () => {
+    const forced = { ...outcome, reason: 'override', randomised: false }
+    const ruled = { ...outcome, reason: 'rule', rule: 'half' }
+    const none = ['phase', 'holdback', 'prerequisite', 'layer', 'no-unit'].map((reason) => ({ ...outcome, reason }))
+    const { report } = await sent({ user: { id: 'ada' }, outcomes: [outcome, forced, ruled, ...none] })
+    expect(report?.outcomes?.map(({ stratum }) => stratum)).toEqual(['split', 'forced', 'rule:half'])
+  })
+
+  it('is counted in the bucket of its user, and of nobody in any', async () => {
+    const bucketsOf = async (fields: object, more: HubOptions = {}, all: Ruleset['rollouts'] = rollouts) =>
+      (await sent({ ...fields, outcomes: [{ ...outcome, ms: [1, 2, 3] }] }, all, more)).report?.outcomes?.[0]?.buckets
+    const ada = await bucketsOf({ user: { id: 'ada' } })
+    expect(ada?.slice(1)).toEqual([3, 0, 3])
+    expect(await bucketsOf({ user: { anonymousId: 'ada' } })).toEqual(ada)
+    const bob = await bucketsOf({ user: { id: 'bob' } })
+    expect(bob?.[0]).not.toBe(ada?.[0])
+    const told = [0.5, 0.999_999, 0]
+    const random = { random: () => told.shift() ?? 0 }
+    expect(await bucketsOf({}, random)).toEqual([0, 1, 0, 1, 128, 1, 0, 1, 255, 1, 0, 1])
+    const byRequest = { r: { ...open, assign: 'request' as const } }
+    told.push(0.25, 0.25, 0.25)
+    expect(await bucketsOf({ user: { id: 'ada' } }, random, byRequest)).toEqual([64, 3, 0, 3])
   })
 
   it('tells an event once for each unit that its user is', async () => {
-    const event = { event: 'buy', unit: pageUnit, ageMs: 5, id: 'order-1', value: 3 }
-    const { report: stored } = await sent({ id: 'ada', account: 'acme' }, { events: [event] })
-    expect(stored?.events).toEqual([
+    const event = { event: 'buy', ageMs: 5, id: 'order-1', value: 3 }
+    const { report } = await sent({ user: { id: 'ada', account: 'acme' }, events: [event] })
+    expect(report?.events).toEqual([
       { ...event, unit: unitHash('u', 'ada') },
       { ...event, unit: unitHash('u', 'acme'), id: unitHash('order-1', 'account') },
     ])
-    const same = await sent({ id: 'ada' }, { events: [event] })
+    const same = await sent({ user: { id: 'ada' }, events: [event] })
     expect(same.report?.events).toEqual([{ ...event, unit: unitHash('u', 'ada') }])
   })
 
-  it('is taken without what is about rollouts that are not for pages, or other units', async () => {
-    const { hub, report: stored } = await sent(
-      { id: 'ada' },
-      {
-        exposures: [
-          { ...cell, ...foreign, units: [pageUnit] },
-          { ...cell, rollout: 'nowhere', units: [pageUnit] },
-          { ...cell, units: [unitHash('u', 'bob')] },
-          { ...cell, units: [pageUnit, unitHash('u', 'bob')] },
-        ],
-        outcomes: [{ ...outcome, ...foreign }],
-        events: [
-          { event: 'server-side', unit: pageUnit, ageMs: 0 },
-          { event: 'buy', unit: unitHash('u', 'bob'), ageMs: 0 },
-        ],
-        breakers: [{ rollout: 'hidden', epoch: 1, canary: { n: 1, failed: 1 }, stable: { n: 1, failed: 0 } }],
-      },
-    )
-    expect(stored).toEqual(report({ exposures: [], outcomes: [], events: [], breakers: [] }))
-    expect(hub.counters()).toMatchObject({ page_foreign_cells: 4, page_foreign_units: 3, page_events_unused: 1 })
+  it('is taken without what is about rollouts that are not for pages', async () => {
+    const hidden = { rollout: 'hidden' }
+    const { hub, report } = await sent({
+      user: { id: 'ada' },
+      exposures: [{ ...decision, ...hidden }, { ...decision, rollout: 'nowhere' }, decision],
+      outcomes: [{ ...outcome, ...hidden }, outcome],
+      events: [{ event: 'server-side', ageMs: 0 }],
+    })
+    expect(report?.exposures).toHaveLength(1)
+    expect(report?.outcomes).toHaveLength(1)
+    expect(report?.events).toEqual([])
+    expect(hub.counters()).toMatchObject({ page_foreign_cells: 3, page_events_unused: 1 })
   })
 
   it('is taken without exposures to an arm that its user cannot have', async () => {
-    const exposures = ['canary', 'stable'].map((variant) => ({ ...cell, variant, units: [pageUnit] }))
-    const { hub, report: stored } = await sent({ id: 'ada' }, { exposures })
-    expect(stored?.exposures).toMatchObject([{ variant: 'canary' }])
+    const exposures = ['canary', 'stable'].map((variant) => ({ ...decision, variant }))
+    const user = { id: 'ada' }
+    const { hub, report } = await sent({ user, exposures })
+    expect(report?.exposures).toMatchObject([{ variant: 'canary' }])
     expect(hub.counters()).toMatchObject({ page_wrong_variants: 1 })
-    const forced = exposures.map((one) => ({ ...one, stratum: 'forced' }))
-    expect((await sent({ id: 'ada' }, { exposures: forced })).report?.exposures).toHaveLength(2)
+    const forced = exposures.map((one) => ({ ...one, randomised: false }))
+    expect((await sent({ user, exposures: forced })).report?.exposures).toHaveLength(2)
     const before = exposures.map((one) => ({ ...one, epoch: 0 }))
-    expect((await sent({ id: 'ada' }, { exposures: before })).report?.exposures).toHaveLength(2)
+    expect((await sent({ user, exposures: before })).report?.exposures).toHaveLength(2)
   })
 
   it('of nobody has outcomes alone', async () => {
-    const { hub, report: stored } = await sent(undefined, {
-      exposures: [{ ...cell, units: [pageUnit] }],
+    const { hub, report } = await sent({
+      exposures: [decision],
       outcomes: [outcome],
-      events: [{ event: 'buy', unit: pageUnit, ageMs: 0 }],
+      events: [{ event: 'buy', ageMs: 0 }],
     })
-    expect(stored).toEqual(report({ exposures: [], outcomes: [outcome], events: [] }))
+    expect(report).toMatchObject({ exposures: [], outcomes: [{ rollout: 'r' }], events: [] })
     expect(hub.counters()).toMatchObject({ page_without_unit: 2 })
   })
 
@@ -118,20 +147,79 @@ describe('the report of a page', () => {
     const sampled = { r: { ...open, unitSample: 0.5 } }
     let kept = 0
     for (let i = 0; i < 40; i++) {
-      const { report: stored } = await sent({ id: `u${i}` }, { exposures: [{ ...cell, units: [pageUnit] }] }, sampled)
+      const { report } = await sent({ user: { id: `u${i}` }, exposures: [decision] }, sampled)
       const isIn = Number.parseInt(unitHash('u', `u${i}`).slice(0, 8), 16) < 0x80000000
-      expect(stored?.exposures).toHaveLength(isIn ? 1 : 0)
+      expect(report?.exposures).toHaveLength(isIn ? 1 : 0)
       if (isIn) kept++
     }
     expect(kept).toBeGreaterThan(5)
     expect(kept).toBeLessThan(35)
   })
 
-  it('is about the user it had when it was sent', async () => {
+  it('tells of each user by itself, whoever greeted', async () => {
     const { hub, reports } = hubWith(rollouts)
-    const page = await pageOf(hub, 'page-0001', { user: { id: 'ada' } })
-    page.session.receive(JSON.stringify(report({ exposures: [{ ...cell, units: [pageUnit] }] })))
-    await page.greets({ user: { id: 'bob' } })
-    expect(reports[0]?.report.exposures?.[0]?.units).toEqual([unitHash('u', 'ada')])
+    const two = ['ada', 'bob'].map((id, i) => ({ seq: i + 1, user: { id }, exposures: [decision] }))
+    const greeting = { ...sender, type: 'hello', protocol: 1, user: { id: 'eve' }, reports: two }
+    expect(await posted(hub, greeting)).toMatchObject([{ seq: 1 }, { seq: 2 }, { type: 'ruleset' }])
+    expect(reports.map(({ report }) => report.exposures?.[0]?.units)).toEqual([
+      [unitHash('u', 'ada')],
+      [unitHash('u', 'bob')],
+    ])
+  })
+
+  it('is of its anonymous id where its user is not proved', async () => {
+    const pageSettings = async () => ({ userHash: 'required', pageSecret: 's' }) as const
+    const report = { user: { id: 'ada', anonymousId: 'x', account: 'acme' }, exposures: [decision] }
+    const { report: stored } = await sent(report, { r: { ...open, unit: 'account' } }, { pageSettings })
+    expect(stored?.exposures?.[0]?.units).toEqual([unitHash('u', 'x')])
+  })
+
+  it('that says too much is refused for good, and says by which limit', async () => {
+    const many = (length: number): object => ({ outcomes: [{ ...outcome, ms: new Array(length).fill(1) }] })
+    const limits = { limits: { pageOutcomes: 5 } }
+    const { answers, report } = await sent(many(6), rollouts, limits)
+    expect(answers).toEqual([
+      expect.objectContaining({ type: 'error', code: 'limit', retry: false, seq: 1, path: 'outcomes' }),
+    ])
+    expect(answers[0]?.message).toMatch(/6 outcomes.*limit pageOutcomes/)
+    expect(report).toBeUndefined()
+    expect((await sent(many(5), rollouts, limits)).answers).toEqual([{ type: 'ack', seq: 1 }])
+    const lists = { outcomes: new Array(1025).fill(outcome) }
+    expect((await sent(lists)).answers).toMatchObject([{ code: 'limit', retry: false, seq: 1 }])
+  })
+
+  it('of more different decisions than anybody makes loses the first, and says how many', async () => {
+    const outcomes = Array.from({ length: 300 }, (_, i) => ({ ...outcome, reason: 'rule', rule: `rule-${i}` }))
+    const { report } = await sent({ outcomes, dropped: { outcomes: 1 } })
+    expect(report?.outcomes).toHaveLength(256)
+    expect(report?.dropped).toEqual({ outcomes: 45 })
+  })
+
+  it('that cannot be stored now holds those after it back', async () => {
+    const clock = createFakeClock()
+    let isAway = true
+    const taken: number[] = []
+    const { hub } = hubWith(rollouts, {
+      clock,
+      ingest: {
+        async submit(_environment, _instance, { seq }) {
+          if (isAway) throw new Error('disk full')
+          taken.push(seq)
+          return { seq, status: 'stored' }
+        },
+      },
+    })
+    const reports: PageReport[] = [{ seq: 1 }, { seq: 2 }]
+    const unavailable = { type: 'error', code: 'unavailable', retry: true }
+    expect(await posted(hub, { ...sender, reports })).toMatchObject([
+      { ...unavailable, seq: 1 },
+      { ...unavailable, seq: 2 },
+    ])
+    isAway = false
+    expect(await posted(hub, { ...sender, reports })).toEqual([
+      { type: 'ack', seq: 1 },
+      { type: 'ack', seq: 2 },
+    ])
+    expect(taken).toEqual([1, 2])
   })
 })

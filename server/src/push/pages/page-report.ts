@@ -1,108 +1,142 @@
-import { type CompiledRollout, type CompiledRuleset, splitVariant, unitOf } from '@pipit/shared/decide'
+import type { Random } from '@pipit/shared/clock'
+import { createOutcomeAggregator, isEvidence, isSampled, stratumOf } from '@pipit/shared/counting'
+import { type CompiledRollout, type CompiledRuleset, sliceOf, splitVariant, unitOf } from '@pipit/shared/decide'
 import { unitHash } from '@pipit/shared/hash'
 import {
   type EventItem,
   type ExposureCell,
+  type OutcomeCell,
+  type PageDecision,
+  type PageEvent,
+  type PageOutcomes,
+  type PageReport,
   type PageUser,
-  pageUnit,
   type Report,
   type WireError,
+  wireLimits,
 } from '@pipit/shared/protocol'
 import type { HubLimits } from '../limits.ts'
 
 export interface PageReportParts {
   readonly compiled: CompiledRuleset
-  /** Whom the report is about; undefined where nobody is known. */
+  /** Whom the report is about, as far as it may claim; undefined where it names nobody. */
   readonly user: PageUser | undefined
+  /** Gives outcomes of nobody a bucket. */
+  readonly random: Random
   readonly count: (counter: string, by?: number) => void
 }
 
-/** What no page has to tell: a report of so many outcomes is not of one user. */
-export function pageReportFault({ outcomes = [], seq }: Report, { pageOutcomes }: HubLimits): WireError | undefined {
-  let told = 0
-  for (const { buckets, columns } of outcomes)
-    for (let i = 1; i < buckets.length; i += columns) told += buckets[i] as number
-  if (told <= pageOutcomes) return undefined
-  const message = `the report tells of ${told} outcomes; a page may tell of ${pageOutcomes} (limit pageOutcomes)`
-  return { type: 'error', code: 'limit', message, retry: false, path: 'outcomes', seq }
+/** What no page has to tell: a report of so much is not of one user. */
+export function pageReportFault(report: PageReport, { pageOutcomes }: HubLimits): WireError | undefined {
+  const { outcomes = [], exposures = [], events = [], seq } = report
+  const told = outcomes.reduce((sum, { ms }) => sum + ms.length, 0)
+  const bounds = [
+    ['outcomes', told, pageOutcomes, 'pageOutcomes'],
+    ['outcomes', outcomes.length, wireLimits.pageOutcomeLists, 'pageOutcomeLists'],
+    ['exposures', exposures.length, wireLimits.exposureUnits, 'exposureUnits'],
+    ['events', events.length, wireLimits.events, 'events'],
+  ] as const
+  for (const [path, is, most, limit] of bounds) {
+    if (is <= most) continue
+    const what = limit === 'pageOutcomeLists' ? 'lists of outcomes' : path
+    const message = `report ${seq} tells of ${is} ${what}; a page may tell of ${most} at once (limit ${limit})`
+    return { type: 'error', code: 'limit', message, retry: false, path, seq }
+  }
+  return undefined
 }
 
 /**
- * A page's report as it may be stored. The page names no units: its user's are put in here, for each rollout what it assigns. What is
- * about rollouts that are not for browsers is left out, and so are exposures and events of nobody; outcomes need no user.
+ * What a page told, added up as an SDK would have: outcomes to cells by the present thresholds, units and slices put in for the page's user, for
+ * each rollout what it assigns. What is about rollouts that are not for browsers is left out, and so are exposures and events of nobody; outcomes
+ * need no user.
  */
-export function fillPageReport(report: Report, parts: PageReportParts): Report {
-  const units = createUnits(parts)
-  const { outcomes, exposures, events, breakers, ...rest } = report
-  const isOurs = ({ rollout }: { readonly rollout: string }): boolean => units.rollout(rollout) !== undefined
+export function foldPageReport(report: PageReport, parts: PageReportParts): Report {
+  const { seq, outcomes, exposures, events, dropped } = report
+  const folded = outcomes === undefined ? undefined : foldOutcomes(outcomes, parts)
+  const lost = folded?.lost ?? 0
   return {
-    ...rest,
-    ...(outcomes === undefined ? {} : { outcomes: ours(outcomes, isOurs, parts) }),
-    ...(exposures === undefined
+    type: 'report',
+    seq,
+    ...(folded === undefined ? {} : { outcomes: folded.cells }),
+    ...(exposures === undefined ? {} : { exposures: exposures.flatMap((exposure) => exposureOf(exposure, parts)) }),
+    ...(events === undefined ? {} : { events: events.flatMap((event) => eventsOf(event, parts)) }),
+    ...(dropped === undefined && lost === 0
       ? {}
-      : { exposures: ours(exposures, isOurs, parts).flatMap((cell) => exposureOf(cell, units, parts)) }),
-    ...(events === undefined ? {} : { events: events.flatMap((event) => eventsOf(event, units, parts)) }),
-    ...(breakers === undefined ? {} : { breakers: ours(breakers, isOurs, parts) }),
+      : { dropped: { ...dropped, ...(lost === 0 ? {} : { outcomes: lost + (dropped?.outcomes ?? 0) }) } }),
   }
 }
 
-interface Units {
-  /** A rollout that is for browsers. */
-  rollout(key: string): CompiledRollout | undefined
-  /** What a rollout assigns of the user. */
-  named(rollout: CompiledRollout): string | undefined
-  hash(unit: string): string
-  /** The rollouts for browsers that count an event. */
-  counting(event: string): readonly CompiledRollout[]
+/** The rollout that something is about, where it is for browsers. */
+function rolloutOf(key: string, { compiled, count }: PageReportParts): CompiledRollout | undefined {
+  const found = compiled.rollout(key)
+  if (found?.source.browser === true) return found
+  count('page_foreign_cells')
+  return undefined
 }
 
-function createUnits({ compiled, user }: PageReportParts): Units {
-  const salt = compiled.ruleset.unitSalt
-  const all = [...compiled.rollouts.values()].filter(({ source }) => source.browser === true)
-  return {
-    rollout(key) {
-      const found = compiled.rollout(key)
-      return found?.source.browser === true ? found : undefined
-    },
-    named: (rollout) => unitOf(rollout, user, {}),
-    hash: (unit) => unitHash(salt, unit),
-    counting: (event) => all.filter(({ source }) => source.events?.includes(event)),
+/** What a rollout assigns of the user. Where requests are dealt out there is no unit. */
+function unitFor(rollout: CompiledRollout, { reason }: PageDecision, { user }: PageReportParts): string | undefined {
+  return rollout.byRequest && reason === 'split' ? undefined : unitOf(rollout, user, {})
+}
+
+interface Folded {
+  readonly cells: readonly OutcomeCell[]
+  /** Outcomes of more different decisions than anybody makes. */
+  readonly lost: number
+}
+
+function foldOutcomes(outcomes: readonly PageOutcomes[], parts: PageReportParts): Folded {
+  const aggregator = createOutcomeAggregator(parts.random)
+  for (const told of outcomes) {
+    const rollout = rolloutOf(told.rollout, parts)
+    if (rollout === undefined || !isEvidence(told.reason)) continue
+    const unit = unitFor(rollout, told, parts)
+    const slice = sliceOf(rollout, parts.user, told.reason)
+    const decision = { ...told, unit, ...(slice === undefined ? {} : { slice }) }
+    const { ok } = told
+    const kind = ok ? undefined : told.kind
+    for (const ms of told.ms) aggregator.add(decision, rollout, { ok, latencyMs: ms ?? undefined, kind })
   }
+  return { cells: aggregator.take(aggregator.cells), lost: aggregator.takeDropped() }
 }
 
-function ours<T>(cells: readonly T[], isOurs: (cell: T) => boolean, { count }: PageReportParts): readonly T[] {
-  const kept = cells.filter(isOurs)
-  if (kept.length < cells.length) count('page_foreign_cells', cells.length - kept.length)
-  return kept
-}
-
-function exposureOf(cell: ExposureCell, units: Units, { count }: PageReportParts): readonly ExposureCell[] {
-  const rollout = units.rollout(cell.rollout)
+function exposureOf(exposure: PageDecision, parts: PageReportParts): readonly ExposureCell[] {
+  const rollout = rolloutOf(exposure.rollout, parts)
   if (rollout === undefined) return []
-  if (cell.units.some((unit) => unit !== pageUnit)) {
-    count('page_foreign_units')
-    return []
-  }
-  const name = units.named(rollout)
+  const name = unitFor(rollout, exposure, parts)
   if (name === undefined) {
-    count('page_without_unit')
+    parts.count('page_without_unit')
     return []
   }
-  if (isMisplaced(cell, rollout, name)) {
-    count('page_wrong_variants')
+  const stratum = stratumOf(exposure)
+  if (isMisplaced(exposure, stratum, rollout, name)) {
+    parts.count('page_wrong_variants')
     return []
   }
-  const unit = units.hash(name)
-  return isSampled(rollout, unit) ? [{ ...cell, units: [unit] }] : []
+  const unit = unitHash(parts.compiled.ruleset.unitSalt, name)
+  const { unitSample } = rollout.source
+  if (unitSample !== undefined && !isSampled(unitSample, unit)) return []
+  const { rollout: key, epoch, variant, reason } = exposure
+  const slice = sliceOf(rollout, parts.user, reason)
+  return [{ rollout: key, epoch, variant, stratum, reason, units: [unit], ...(slice === undefined ? {} : { slice }) }]
+}
+
+/** Whether the split cannot have given the user this arm: the page decided for somebody else, or lies. What was before this epoch is not known. */
+function isMisplaced(
+  { epoch, variant }: PageDecision,
+  stratum: string,
+  rollout: CompiledRollout,
+  unit: string,
+): boolean {
+  return stratum === 'split' && epoch === rollout.epoch && variant !== splitVariant(rollout, unit)
 }
 
 /** Rollouts may assign different attributes: the event is told once for each unit that the user is to them. */
-function eventsOf(event: EventItem, units: Units, { count }: PageReportParts): readonly EventItem[] {
-  if (event.unit !== pageUnit) {
-    count('page_foreign_units')
-    return []
-  }
-  const counting = units.counting(event.event)
+function eventsOf(event: PageEvent, { compiled, user, count }: PageReportParts): readonly EventItem[] {
+  const salt = compiled.ruleset.unitSalt
+  const counting = [...compiled.rollouts.values()].filter(
+    ({ source }) => source.browser === true && source.events?.includes(event.event),
+  )
   if (counting.length === 0) {
     count('page_events_unused')
     return []
@@ -110,7 +144,7 @@ function eventsOf(event: EventItem, units: Units, { count }: PageReportParts): r
   // As SDKs tell them: by what is assigned, and of an id that is told for several units each its own, the same in every process.
   const distinct = new Map<string, string>()
   for (const rollout of counting) {
-    const unit = units.named(rollout)
+    const unit = unitOf(rollout, user, {})
     const what = rollout.units === undefined ? '' : String(rollout.source.unit)
     if (unit !== undefined && ![...distinct.values()].includes(unit)) distinct.set(what, unit)
   }
@@ -118,17 +152,7 @@ function eventsOf(event: EventItem, units: Units, { count }: PageReportParts): r
   const { id } = event
   return [...distinct].map(([what, unit]) => ({
     ...event,
-    unit: units.hash(unit),
+    unit: unitHash(salt, unit),
     ...(id === undefined || what === '' ? {} : { id: unitHash(id, what) }),
   }))
-}
-
-/** Whether the split cannot have given the user this arm: the page decided for somebody else, or lies. What was before this epoch is not known. */
-function isMisplaced({ stratum, epoch, variant }: ExposureCell, rollout: CompiledRollout, unit: string): boolean {
-  return stratum === 'split' && epoch === rollout.epoch && variant !== splitVariant(rollout, unit)
-}
-
-/** As SDKs leave out whom a rollout's `unitSample` leaves out: pages do not know of it. */
-function isSampled({ source: { unitSample } }: CompiledRollout, hash: string): boolean {
-  return unitSample === undefined || Number.parseInt(hash.slice(0, 8), 16) < unitSample * 4_294_967_296
 }
