@@ -1,5 +1,5 @@
 import type { Clock } from '../clock/index.ts'
-import { isSampled } from '../counting/index.ts'
+import { eventByUnit } from '../counting/index.ts'
 import {
   anonymousOf,
   type CompiledRollout,
@@ -9,7 +9,6 @@ import {
   unitAt,
   unitOf,
 } from '../decide/index.ts'
-import { unitHash } from '../hash/index.ts'
 import { compilePath } from '../rules/index.ts'
 import type { TrackOptions } from './api.ts'
 import type { EventQueue } from './event-queue.ts'
@@ -47,49 +46,18 @@ export function createTracker({ clock, events, ruleset, unitOfId, invalid }: Tra
     identify: unitOfId && ((_rollout, id, anonymousId) => unitOfId(id, anonymousId)),
   }
 
-  /** The unit that an event of a user counts for in a rollout; undefined where it does not. */
-  function unitIn(rollout: CompiledRollout, unitSalt: string, { user, event, options }: Tracked): string | undefined {
-    const { events: counted, unitSample } = rollout.source
-    if (counted?.includes(event) !== true) return undefined
-    const unit = options.unit === undefined ? unitOf(rollout, user, environment) : named(user, options.unit)
-    if (unit === undefined || unitSample === undefined) return unit
-    return isSampled(unitSample, unitHash(unitSalt, unit)) ? unit : undefined
-  }
-
-  /**
-   * The units of a user and what each is: an event counts for what each rollout that counts it assigns. Of a unit that is several things to
-   * several rollouts the first by name, whatever the order of the rollouts.
-   */
-  function unitsOf(compiled: CompiledRuleset, tracked: Tracked): ReadonlyMap<string, string> {
-    const units = new Map<string, string>()
-    for (const rollout of compiled.rollouts.values()) {
-      const unit = unitIn(rollout, compiled.ruleset.unitSalt, tracked)
-      if (unit === undefined) continue
-      const isNamed = tracked.options.unit !== undefined || rollout.units === undefined
-      const what = isNamed ? '' : String(rollout.source.unit)
-      const known = units.get(unit)
-      if (known === undefined || what < known) units.set(unit, what)
-    }
-    return units
-  }
-
-  function named(user: User, attribute: string): string | undefined {
+  function namedUnit(user: User, attribute: string): string | undefined {
     if (typeof user !== 'object') return undefined
     return unitAt(user, compilePath(attribute)) ?? anonymousOf(user)
   }
 
-  function send(compiled: CompiledRuleset, tracked: Tracked): void {
-    const { value, id } = tracked.options
-    for (const [unit, what] of unitsOf(compiled, tracked)) {
-      events.add({
-        event: tracked.event,
-        at: tracked.at,
-        value,
-        unit: unitHash(compiled.ruleset.unitSalt, unit),
-        // An id counts once: what is told again for another unit needs one of its own, the same in every process.
-        id: id === undefined || what === '' ? id : unitHash(id, what),
-      })
-    }
+  function send(compiled: CompiledRuleset, { user, event, options, at }: Tracked): void {
+    const { value, id, unit: name } = options
+    const named = { event, value, id }
+    const unitOfUser = (rollout: CompiledRollout): string | undefined =>
+      name === undefined ? unitOf(rollout, user, environment) : namedUnit(user, name)
+    const found = eventByUnit(named, compiled, { unitOf: unitOfUser, isNamed: name !== undefined })
+    for (const item of found) events.add({ ...item, at })
   }
 
   return {

@@ -1,3 +1,4 @@
+export { eventByUnit } from './event-by-unit.ts'
 export {
   type CountedDecision,
   createOutcomeAggregator,

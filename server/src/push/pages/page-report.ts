@@ -1,5 +1,5 @@
 import type { Random } from '@pipit/shared/clock'
-import { createOutcomeAggregator, isEvidence, isSampled, stratumOf } from '@pipit/shared/counting'
+import { createOutcomeAggregator, eventByUnit, isEvidence, isSampled, stratumOf } from '@pipit/shared/counting'
 import { type CompiledRollout, type CompiledRuleset, sliceOf, splitVariant, unitOf } from '@pipit/shared/decide'
 import { unitHash } from '@pipit/shared/hash'
 import {
@@ -131,28 +131,13 @@ function isMisplaced(
   return stratum === 'split' && epoch === rollout.epoch && variant !== splitVariant(rollout, unit)
 }
 
-/** Rollouts may assign different attributes: the event is told once for each unit that the user is to them. */
 function eventsOf(event: PageEvent, { compiled, user, count }: PageReportParts): readonly EventItem[] {
-  const salt = compiled.ruleset.unitSalt
   const counting = [...compiled.rollouts.values()].filter(
     ({ source }) => source.browser === true && source.events?.includes(event.event),
   )
-  if (counting.length === 0) {
-    count('page_events_unused')
-    return []
-  }
-  // As SDKs tell them: by what is assigned, and of an id that is told for several units each its own, the same in every process.
-  const distinct = new Map<string, string>()
-  for (const rollout of counting) {
-    const unit = unitOf(rollout, user, {})
-    const what = rollout.units === undefined ? '' : String(rollout.source.unit)
-    if (unit !== undefined && ![...distinct.values()].includes(unit)) distinct.set(what, unit)
-  }
-  if (distinct.size === 0) count('page_without_unit')
-  const { id } = event
-  return [...distinct].map(([what, unit]) => ({
-    ...event,
-    unit: unitHash(salt, unit),
-    ...(id === undefined || what === '' ? {} : { id: unitHash(id, what) }),
-  }))
+  if (counting.length === 0) count('page_events_unused')
+  else if (counting.every((rollout) => unitOf(rollout, user, {}) === undefined)) count('page_without_unit')
+  return eventByUnit(event, compiled, {
+    unitOf: (rollout) => (rollout.source.browser === true ? unitOf(rollout, user, {}) : undefined),
+  })
 }
