@@ -140,8 +140,8 @@ describe('an SDK without a socket', () => {
     })
     expect(await post('{', {})).toMatchObject({ status: 400, body: { code: 'bad-message' } })
     expect(await post('{"type":"report","seq":1}', { authorization: `Bearer ${server.webKey}` })).toMatchObject({
-      status: 409,
-      body: { code: 'hello-first' },
+      status: 403,
+      body: { code: 'unauthorized', message: expect.stringContaining('POST /sdk/v1/page') },
     })
     expect(await post('{}', { authorization: 'Bearer srv_nobody_0123456789' })).toMatchObject({
       status: 401,

@@ -96,6 +96,47 @@ describe('every file of the JSON test suite', () => {
   })
 })
 
+describe('every file of the JSON test suite, from a page', () => {
+  it('as a post is answered with a list of one error', async () => {
+    for (const { name, bytes } of [...jsonFiles, ...listFiles]) {
+      const { status, body } = await send(server, 'POST', '/sdk/v1/page', bytes, { 'content-type': 'text/plain' })
+      // What is an object has no key in it.
+      const code = status === 401 ? 'unauthorized' : 'bad-message'
+      expect([name, status === 401 || status === 400, body]).toEqual([
+        name,
+        true,
+        [expect.objectContaining({ type: 'error', code, retry: false, message: expect.stringMatching(/./) })],
+      ])
+    }
+  })
+
+  it('as a report, or an item of one, spares the reports around it', async () => {
+    let seq = 0
+    const head = { type: 'reports', key: server.webKey, instance: 'page-malformed', sdk: { name: 't', version: '1' } }
+    const valid = [...jsonFiles, ...listFiles].flatMap(({ name, bytes }) => {
+      // Seven times over it has to be less than a page may say.
+      if (bytes.length > 30_000) return []
+      try {
+        return [{ name, value: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown }]
+      } catch {
+        return []
+      }
+    })
+    expect(valid.length).toBeGreaterThan(20)
+    for (const { name, value } of valid) {
+      const items = { outcomes: [value], exposures: [value], events: [value], dropped: value }
+      const reports = [value, { seq: ++seq, ...items }, { seq: ++seq, ...items, outcomes: value }, { seq: ++seq }]
+      const { status, body } = await send(server, 'POST', '/sdk/v1/page', JSON.stringify({ ...head, reports }), {
+        'content-type': 'text/plain',
+      })
+      const answers = body as unknown as readonly { readonly type: string; readonly seq?: number }[]
+      const acks = answers.filter(({ type }) => type === 'ack').map((ack) => ack.seq)
+      expect([name, status, acks]).toEqual([name, 200, [seq - 2, seq - 1, seq]])
+      expect(answers.filter(({ type }) => type === 'error')).toHaveLength(3)
+    }
+  })
+})
+
 describe('every naughty string', () => {
   it('in the path, the query or a header is answered with a 4xx', async () => {
     for (const text of naughtyStrings) {
