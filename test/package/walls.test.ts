@@ -15,6 +15,8 @@ const forbidden: readonly (readonly [string, string])[] = [
   ['shared/src/rules', "import { decide } from '../decide/index.ts'"],
   ['shared/src/decide', "import { encodeMessage } from '../protocol/index.ts'"],
   ['shared/src/protocol', "import { decide } from '../decide/index.ts'"],
+  ['shared/src/counting', "import { createClientCore } from '../client/index.ts'"],
+  ['shared/src/protocol', "import { stratumOf } from '../counting/index.ts'"],
   ['shared/src/client', "import { createFakeClock } from '../testing/index.ts'"],
   ['server/src/rollout', "import { openSqlite } from '../storage/sqlite/index.ts'"],
   ['server/src/analysis', "import { readFileSync } from 'node:fs'"],

@@ -4,7 +4,7 @@ import type { Publisher } from '../engine/api.ts'
 export interface InstanceView {
   readonly instance: string
   readonly environment: string
-  /** A page's breakers and receipts are shown, and nothing is decided by them. */
+  /** A page's receipts are shown, and nothing waits for them; of breakers it tells nothing. */
   readonly kind: 'server' | 'page'
   readonly sdk: { readonly name: string; readonly version: string }
   readonly labels: { readonly [name: string]: string }

@@ -5,14 +5,23 @@ import type { DecideContext, Reason, User } from './decision.ts'
 import type { DecideEnvironment } from './environment.ts'
 import { canaryOf, newResolution, type Resolution, resolve } from './resolve.ts'
 
-/** What a page finds out by itself: it knows the phase and the weight, and whether its own breaker is open. */
+/** What a page finds out by itself, or what of this process is none of its business: its breakers, and how long it has been alone. */
 const ownReasons: ReadonlySet<Reason> = new Set(['phase', 'breaker', 'deadman', 'split'])
 
 /** Named one by one, so that a field that rollouts get one day stays here until somebody lets it out. */
 const pageFields = [
-  ...(['phase', 'salt', 'hash', 'epoch', 'stage', 'weight', 'unit', 'assign', 'winner'] as const),
-  ...(['events', 'deadmanMs'] as const),
-] satisfies readonly (keyof PageRollout)[]
+  'phase',
+  'salt',
+  'hash',
+  'epoch',
+  'stage',
+  'weight',
+  'unit',
+  'assign',
+  'winner',
+  'events',
+  'deadmanMs',
+] as const satisfies readonly (keyof PageRollout)[]
 
 /** A rollout as every page of its environment may know it, before anything is decided for a user. */
 export function pageRollout(source: RulesetRollout): PageRollout {
@@ -34,7 +43,7 @@ export function pageResults(
   context: DecideContext | undefined,
   environment: DecideEnvironment,
 ): { readonly [rollout: string]: PageResult } {
-  // Requests are dealt out in the page, and breakers are the page's own: neither may hide what comes before the split.
+  // Requests are dealt out in the page, and breakers are this process's own: neither may hide what comes before the split.
   const here: DecideEnvironment = { ...environment, random: environment.random ?? (() => 0), forced: undefined }
   const out = newResolution()
   const results: { [rollout: string]: PageResult } = {}
