@@ -89,6 +89,19 @@ describe('what a page posts', () => {
     expect(leftOut?.message).toMatch(/outcomes\[0\]\.ms\[1\] must be .*, and 2 more; the rest of it is stored/)
   })
 
+  it('takes no longer the more is wrong with it, and keeps what came before', () => {
+    const { report, leftOut } = reportOf({
+      outcomes: [outcome, ...new Array(100).fill(7)],
+      exposures: [decision, ...new Array(120_000).fill(7), decision],
+      events: [event],
+    })
+    expect(report.outcomes).toEqual([outcome])
+    expect(report.exposures).toEqual([decision])
+    expect(report.events).toEqual([])
+    expect(report.dropped).toEqual({ invalid: 100 + 120_000 + 1 + 1 })
+    expect(leftOut?.message).toMatch(/outcomes\[1\] must be an object, and 120101 more/)
+  })
+
   it.each<[string, object]>([
     ['user', { user: { note: 'x'.repeat(9000) } }],
     ['user.id', { user: { id: true } }],

@@ -13,6 +13,9 @@ export interface ReadPageReport {
   readonly leftOut?: WireError
 }
 
+/** Faults of one report that are looked at; behind so many every further item is left out unread, because a fault costs far more than an item. */
+const mostFaults = 500
+
 /** What a page posted. */
 export interface ReadPagePost {
   readonly head: Hello | ({ readonly type: 'reports' } & Pick<Hello, 'sdk' | 'instance'>)
@@ -23,6 +26,8 @@ export interface ReadPagePost {
 /** A post of a page before it is known whether its key is any good: `read` takes the trouble. */
 export interface PagePostEnvelope {
   readonly key: string | undefined
+  /** How many reports are in it. */
+  readonly reports: number
   readonly read: () => Parsed<ReadPagePost>
 }
 
@@ -32,8 +37,16 @@ export function parsePagePost(raw: string): Parsed<PagePostEnvelope> {
   if (!parsed.ok) return parsed
   const source = parsed.message
   const key = own(source, 'key')
+  const reports = own(source, 'reports')
   const read = (): Parsed<ReadPagePost> => attempt(source, readPost, 'bad-message')
-  return { ok: true, message: { key: typeof key === 'string' ? key : undefined, read } }
+  return {
+    ok: true,
+    message: {
+      key: typeof key === 'string' ? key : undefined,
+      reports: Array.isArray(reports) ? reports.length : 0,
+      read,
+    },
+  }
 }
 
 function readPost(source: JsonRecord): ReadPagePost {
@@ -108,7 +121,12 @@ function createFaults(): Faults {
     items(source, key, path, read) {
       const all = tried(() => list(source, key, path, Number.POSITIVE_INFINITY))
       const at = `${path}.${key}`
-      return all?.map((item, i) => tried(() => read(item, `${at}[${i}]`))).filter((item) => item !== undefined)
+      const found = all?.map((item, i) => {
+        if (total < mostFaults) return tried(() => read(item, `${at}[${i}]`))
+        total++
+        return undefined
+      })
+      return found?.filter((item) => item !== undefined)
     },
     part(source, key, read) {
       const value = own(source, key)

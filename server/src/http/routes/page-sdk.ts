@@ -66,14 +66,14 @@ export function pageSdk(deps: AppDeps): PageSdk {
     const envelope = understood(parsePagePost(text))
     const who = whoOf(c, await ownerOf(hub, envelope.key, 'give the web_ key of this page as `key` in the body'))
     take(who, 'bytes', text.length)
+    take(who, 'reports', envelope.reports)
     const post = understood(envelope.read())
-    const { head, reports } = post
+    const { head } = post
     if (head.type === 'hello' && head.protocol !== protocolVersion) {
       const message = `this server speaks protocol ${protocolVersion}, the SDK ${head.protocol}; upgrade the older of the two`
       throw new Refused(400, 'protocol-version', message)
     }
     take(who, 'hellos', head.type === 'hello' ? 1 : 0)
-    take(who, 'reports', reports.length)
     return pageResponse(hub, who, post)
   }
 
