@@ -15,6 +15,7 @@ import type {
   VariantOf,
   Which,
 } from '@pipit/shared/client'
+import type { Decision } from '@pipit/shared/decide'
 import type { PageRuleset } from '@pipit/shared/protocol'
 
 /** Who uses the page, and what its own server says of them. */
@@ -38,11 +39,6 @@ export interface PageClientOptions extends PageIdentity {
   readonly bootstrap?: PageRuleset | undefined
   /** False keeps nothing in `localStorage`. Default true. */
   readonly storage?: boolean
-  /**
-   * Counts each view of the page as an outcome, for each rollout that was decided in it, or for one alone: failed with its first uncaught
-   * error or unhandled rejection, and ok when the page is left or hidden without one. Stable and canary alike, so that they compare.
-   */
-  readonly watchErrors?: boolean | { readonly rollout: string }
   /** Free labels shown to operators: app version, locale. At most 16. */
   readonly labels?: { readonly [name: string]: string }
   /** Is told once of each kind of trouble. Default: the console. */
@@ -50,13 +46,19 @@ export interface PageClientOptions extends PageIdentity {
 }
 
 /** What is seen of a client from outside. */
-export interface PageStatus extends ClientStatus {
+export interface PageStatus extends Omit<ClientStatus, 'breakers' | 'pending' | 'dropped'> {
+  /** Reports that the server has not acknowledged, with the one that is being filled. */
+  readonly pending: number
+  /** What could not be kept or understood, so far. */
+  readonly dropped: number
   /** Milliseconds since the ruleset was known to be the server's: since the last contact, since it was stored, or since the page was begun. */
   readonly ageMs: number | undefined
 }
 
 export interface PageEventsOf extends Omit<ClientEvents, 'status'> {
   status: PageStatus
+  /** The page's user met a variant that counts, once for each rollout and epoch: for an analytics tool of the application's own. */
+  exposure: Decision
   /** The next decision may be another one: after news, `setUser` and `refresh`. To listen lets no decision go that is kept. */
   decisions: undefined
 }

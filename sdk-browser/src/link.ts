@@ -1,240 +1,173 @@
 import type { PageStatus } from './api.ts'
 import type { Page, PageSocket } from './page.ts'
 
-const openTimeoutMs = 10_000
-const requestTimeoutMs = 10_000
+const patienceMs = 10_000
 const failuresBeforeHttp = 3
-const pollMs = 30_000
-const hiddenMs = 60_000
-/** Silent for three heartbeats is gone; the check comes once a heartbeat, so the third may be a moment short of its end. */
-const silentBeats = 2.5
-const never = 1 / 0
+/** Timers by what they are for: the socket's next turn (another try, an end of patience), and the next request. */
+const turns = 0
+const posts = 1
+
+/** Anything that the server says. */
+export type Message = { readonly [field: string]: unknown }
 
 export interface LinkParts {
   readonly page: Page
   readonly url: string
   readonly key: string
-  readonly instance: string
-  /** A way is there: time for the greeting. `anew` where it is a new socket. */
-  greet(anew?: boolean): void
-  /** A text of the server's. */
-  receive(text: unknown): void
-  /** What waits can be sent. */
-  flush(): void
-  /** The page may be about to end. */
-  conceal(): void
+  /** What a socket begins with. */
+  hello(): object
+  /** What a request tells; undefined where that is nothing. `polls`: the greeting at least. */
+  body(polls: boolean): object | undefined
+  /** A message of the server's. What it throws is heard by `garbled`. */
+  hear(message: Message): void
+  garbled(): void
   changed(): void
 }
 
-/** What the server says, before it is known to be of a form. */
-export type Message = { readonly [field: string]: unknown }
-
-/** The way to the server: a socket, and HTTP where there is none; quiet while nobody looks. */
+/** The way to the server: a socket for what comes, requests for what goes and for pages without a socket; quiet while nobody looks. */
 export interface Link {
   transport(): PageStatus['transport']
-  /** To the socket; false where none is open. */
-  send(message: object): boolean
-  /** Without a socket: `page` answers a greeting with the ruleset, `reports` takes reports. What comes back is received. */
-  post(path: 'page' | 'reports', message: object): void
-  /** Sends what is to be heard even when the page ends. */
-  beacon(body: object): void
-  /** `flush` is to be called within so many milliseconds. */
-  flushIn(ms: number): void
-  beatEvery(ms: number): void
-  /** An event of the page. */
+  /** To the socket. */
+  send(message: object): void
+  /** Asks for a `body` now; by itself it does so again and again. */
+  post(): void
+  /** Greets anew; what was asked before is not heard. */
+  renew(): void
+  /** An event of the page; `''` begins, `pagehide` ends. */
   turn(type: string): void
-  stop(): void
 }
 
-export function createLink({ page, url, key, instance, greet, receive, flush, conceal, changed }: LinkParts): Link {
+export function createLink({ page, url, key, hello, body, hear, garbled, changed }: LinkParts): Link {
   const base = `${url.replace(/\/+$/, '')}/sdk/v1/`
-  const now = (): number => page.performance.now()
+  const timers: unknown[] = []
   let socket: PageSocket | undefined
-  let open = false
-  let online = false
+  let transport: PageStatus['transport'] = 'none'
   let failures = 0
   let heartbeatMs = 15_000
-  let heardAt = 0
-  let etag = ''
-  let asked = ''
-  let last = Promise.resolve()
-  let timer: unknown
+  let flushMs = 1000
   let asleep = true
-  // When what is due.
-  let connectAt = 0
-  let beatAt = 0
-  let pollAt = 0
-  let flushAt = never
-  let hideAt = never
+  /** Greetings anew: what was asked before is about somebody else. */
+  let era = 0
 
-  function drop(): void {
-    const gone = socket
-    socket = undefined
-    open = false
-    gone?.close()
+  function after(what: number, ms: number, run: () => void): void {
+    page.clearTimeout(timers[what])
+    if (!asleep) timers[what] = page.setTimeout(run, ms)
+  }
+
+  function become(next: PageStatus['transport']): void {
+    if (transport === next) return
+    transport = next
     changed()
   }
 
-  function lost(code?: number, reason = ''): void {
+  function send(message: object): void {
+    if (transport === 'socket') socket?.send(JSON.stringify(message))
+  }
+
+  function receive(text: string): void {
+    for (const message of [JSON.parse(text)].flat() as Message[]) {
+      heartbeatMs = +(message.heartbeatMs as number) || heartbeatMs
+      flushMs = +(message.flushMs as number) || flushMs
+      if (message.type === 'ping') send({ type: 'pong' })
+      hear(message)
+    }
+  }
+
+  function drop(): void {
+    if (socket) {
+      socket.onmessage = socket.onclose = null
+      socket.close()
+      socket = undefined
+    }
+    if (transport === 'socket') become('none')
+  }
+
+  function lost(reason?: string): void {
     drop()
-    // A server that goes away tells over how many milliseconds its clients should spread their return; a key that is refused, nobody mends soon.
-    const spreadMs = code === 4401 ? 3e5 : +reason || Math.min(30_000, 1000 * 2 ** failures)
-    failures++
-    connectAt = now() + page.Math.random() * Math.min(3e5, spreadMs)
-    tick()
+    // A server that goes away tells over how many milliseconds its clients should spread their return.
+    after(turns, page.Math.random() * (+(reason as string) || Math.min(30_000, 1000 * 2 ** failures)), connect)
+    if (++failures >= failuresBeforeHttp) ask(true)
   }
 
   function connect(): void {
-    beatAt = now() + openTimeoutMs
+    if (asleep || socket) return
+    after(turns, patienceMs, lost)
     try {
-      const mine = new page.WebSocket(`${base.replace('http', 'ws')}connect`, ['pipit.v1', `key.${key}`])
-      socket = mine
-      mine.onopen = () => {
-        if (mine !== socket) return
-        open = true
-        heardAt = now()
-        greet(true)
-        beatEvery(heartbeatMs)
-        changed()
+      socket = new page.WebSocket(`${base.replace('http', 'ws')}connect`, ['pipit.v1', `key.${key}`])
+      socket.onopen = () => {
+        become('socket')
+        send(hello())
       }
-      mine.onmessage = ({ data }) => {
-        if (mine !== socket) return
-        failures = 0
-        heardAt = now()
-        receive(data)
+      socket.onmessage = ({ data }) => {
+        after(turns, 3 * heartbeatMs, lost)
+        try {
+          receive(data as string)
+          failures = 0
+        } catch {
+          // It may have been a patch that does not fit: everything, please.
+          garbled()
+          lost()
+        }
       }
-      mine.onclose = ({ code, reason }) => {
-        if (mine === socket) lost(code, reason)
-      }
-      tick()
+      socket.onclose = ({ reason }) => lost(reason)
     } catch {
       // No WebSocket here, or a policy that forbids it.
       lost()
     }
   }
 
-  function beat(): void {
-    if (!open || now() - heardAt > silentBeats * heartbeatMs) return lost()
-    socket?.send('{"type":"ping"}')
-    beatEvery(heartbeatMs)
-  }
-
-  function beatEvery(ms: number): void {
-    heartbeatMs = ms
-    beatAt = now() + ms
-    tick()
-  }
-
-  /** Sockets do not seem to come through. */
-  const isCut = (): boolean => !open && failures >= failuresBeforeHttp
-
-  /** Does what is due, or comes again when something is. */
-  function tick(): void {
-    page.clearTimeout(timer)
-    if (asleep) return
-    const at = now()
-    const [turn, turnAt] = socket ? [beat, beatAt] : [connect, connectAt]
-    const next: readonly (readonly [number, () => void])[] = [
-      [hideAt, sleep],
-      [turnAt, turn],
-      [isCut() ? pollAt : never, poll],
-      [flushAt, flushNow],
-    ]
-    const due = next.find(([when]) => at >= when)
-    if (due) due[1]()
-    else timer = page.setTimeout(tick, Math.min(...next.map(([when]) => when)) - at)
-  }
-
-  function poll(): void {
-    pollAt = now() + pollMs
-    greet()
-    tick()
-  }
-
-  function flushNow(): void {
-    flushAt = never
-    flush()
-    tick()
+  async function ask(polls = false): Promise<void> {
+    let isTaken = true
+    const asked = era
+    const told = body(polls)
+    if (told) {
+      isTaken = false
+      try {
+        const answer = await page.fetch(`${base}page`, {
+          method: 'POST',
+          body: JSON.stringify(told),
+          // It outlives its page.
+          keepalive: true,
+          signal: page.AbortSignal.timeout(patienceMs),
+        })
+        const text = await answer.text()
+        if (asked === era) receive(text)
+        isTaken = answer.ok
+      } catch {
+        // As if the server were away.
+      }
+      if (transport !== 'socket') become(isTaken ? 'http' : 'none')
+    }
+    after(posts, isTaken ? flushMs : patienceMs, ask)
   }
 
   function sleep(): void {
     asleep = true
-    page.clearTimeout(timer)
-    if (socket) drop()
-  }
-
-  async function ask(path: string, body: string): Promise<void> {
-    const polls = path === 'page'
-    let status = 0
-    try {
-      const headers = {
-        authorization: `Bearer ${key}`,
-        'content-type': 'application/json',
-        'x-pipit-instance': instance,
-      }
-      const answer = await page.fetch(base + path, {
-        method: 'POST',
-        body,
-        signal: page.AbortSignal?.timeout?.(requestTimeoutMs) ?? null,
-        headers: polls && etag ? { ...headers, 'if-none-match': etag } : headers,
-      })
-      const text = await answer.text()
-      status = answer.status
-      // Otherwise somebody else uses the page meanwhile.
-      if (!polls || body === asked) receive(text || '{}')
-      if (polls && status === 200) etag = answer.headers.get('etag') ?? ''
-    } catch {
-      // As if the server were away: the next poll tells.
-    }
-    if (polls) online = status === 200 || status === 304
-    changed()
-    flush()
+    for (const timer of timers) page.clearTimeout(timer)
+    drop()
   }
 
   return {
-    transport: () => (open ? 'socket' : online && isCut() ? 'http' : 'none'),
-    send(message) {
-      if (open) socket?.send(JSON.stringify(message))
-      return open
+    transport: () => transport,
+    send,
+    post: ask,
+    renew() {
+      era++
+      drop()
+      connect()
     },
-    post(path, message) {
-      const body = JSON.stringify(message)
-      if (path === 'page' && body !== asked) {
-        asked = body
-        etag = ''
-      }
-      // One after the other: the server must know whose report it is.
-      last = last.then(() => ask(path, body))
-    },
-    beacon(message) {
-      const body = JSON.stringify(message)
-      // Either outlives the page.
-      if (!page.navigator.sendBeacon?.(`${base}beacon`, body))
-        page.fetch(`${base}beacon`, { method: 'POST', body, keepalive: true }).catch(() => {})
-    },
-    flushIn(ms) {
-      flushAt = Math.min(flushAt, now() + ms)
-      tick()
-    },
-    beatEvery,
     turn(type) {
-      // An open socket would keep the page out of the back-forward cache.
-      if (/^(pageh|f)/.test(type)) {
-        conceal()
-        sleep()
-      } else if (type === 'offline') {
+      if (type === 'offline') {
         if (socket) lost()
-      } else if (page.document.hidden) {
-        conceal()
-        hideAt = now() + hiddenMs
-        tick()
+      } else if (type === 'pagehide' || page.document.hidden) {
+        ask()
+        // An open socket would also keep the page out of the back-forward cache.
+        sleep()
       } else {
         asleep = false
-        hideAt = never
-        connectAt = 0
-        tick()
+        connect()
+        ask()
       }
     },
-    stop: sleep,
   }
 }

@@ -1,9 +1,6 @@
 /** What a page tells of itself that matters here. */
 export const eventTypes: readonly string[] =
-  'online offline pagehide pageshow freeze resume visibilitychange storage error unhandledrejection'.split(' ')
-
-/** Some events of the document are heard by the window on the way in alone; when it is hidden, others may still want to report. */
-export const inFirst = (type: string): boolean => !type.startsWith('v')
+  'online offline pagehide pageshow visibilitychange storage'.split(' ')
 
 /** What the client uses of a page: its global object, or a fake of it in tests. What is missing or forbidden when it is used is done without. */
 export interface Page {
@@ -12,30 +9,18 @@ export interface Page {
   setTimeout(run: () => void, ms: number): unknown
   clearTimeout(timer: unknown): void
   readonly Math: { random(): number }
-  readonly crypto: { getRandomValues(into: Uint32Array<ArrayBuffer>): Uint32Array }
   readonly console: { warn(message: string): void }
   readonly document: { readonly hidden: boolean }
-  addEventListener(type: string, listener: (event: PageEvent) => void, capture: boolean): void
-  removeEventListener(type: string, listener: (event: PageEvent) => void, capture: boolean): void
+  addEventListener(type: string, listener: (event: PageEvent) => void): void
+  removeEventListener(type: string, listener: (event: PageEvent) => void): void
   readonly localStorage: { getItem(key: string): string | null; setItem(key: string, text: string): void }
-  readonly navigator: { sendBeacon?(url: string, body: string): boolean }
-  /** Missing in older browsers, which give requests up in their own time. */
-  readonly AbortSignal?: { timeout?(ms: number): AbortSignal }
-  fetch(url: string, init: RequestInit): Promise<PageResponse>
+  readonly AbortSignal: { timeout(ms: number): AbortSignal }
+  fetch(url: string, init: RequestInit): Promise<{ readonly ok: boolean; text(): Promise<string> }>
   readonly WebSocket: new (url: string, protocols: string[]) => PageSocket
 }
 
 export interface PageEvent {
   readonly type: string
-  readonly target?: unknown
-  /** Of a change in storage. */
-  readonly key?: string | null
-}
-
-export interface PageResponse {
-  readonly status: number
-  readonly headers: { get(name: string): string | null }
-  text(): Promise<string>
 }
 
 export interface PageSocket {

@@ -1,45 +1,23 @@
-import type { PageRollout, PageRuleset, PatchMessage } from '@pipit/shared/protocol'
+import type { PageRuleset } from '@pipit/shared/protocol'
+import { decideOrThrow } from './decide.ts'
 
-const all = (type: string, ...values: readonly unknown[]): boolean => values.every((value) => typeof value === type)
-
-const noResult = { variant: '', reason: '' }
-const noThresholds = { version: 0, ms: [] }
-
-function isRollout(rollout: PageRollout): boolean {
-  const { phase, salt, hash, epoch, weight, variants, deadmanMs = 0, winner = '' } = rollout
-  const { deal = [], events = [], slices = [], result = noResult, thresholds = noThresholds } = rollout
-  const names = variants.map(({ name }) => name)
-  const dealt = deal.map(([arm]) => arm)
-  return (
+/** A ruleset by which can be decided. Throws otherwise, whatever the value is. */
+export function readRuleset(ruleset: PageRuleset): PageRuleset {
+  const { version, rollouts } = ruleset
+  for (const key of Object.keys(rollouts)) {
     // A version of the hash that this client does not know would put people elsewhere.
-    hash === 1 &&
-    all('number', epoch, weight, deadmanMs, thresholds.version, ...thresholds.ms) &&
-    all('string', phase, salt, winner, result.variant, result.reason, ...names, ...dealt, ...events, ...slices)
-  )
-}
-
-/** A ruleset of which every part that is used has the right shape. Throws otherwise, whatever the value is. */
-export function readRuleset(value: unknown): PageRuleset {
-  const { version, rollouts } = value as PageRuleset
-  if (all('number', version) && all('object', rollouts) && Object.values(rollouts).every(isRollout))
-    return { version, rollouts }
-  throw new TypeError('no ruleset')
-}
-
-/** The ruleset after a patch. Throws where the patch does not fit: another starting version, or a wrong shape. */
-export function patched(ruleset: PageRuleset | undefined, patch: PatchMessage): PageRuleset {
-  const next: { [key: string]: { [field: string]: unknown } } = { ...(ruleset?.rollouts as object) }
-  for (const [key, fields] of Object.entries(patch.rollouts ?? {})) {
-    const rollout = { ...next[key], ...fields } as { [field: string]: unknown }
-    for (const field of Object.keys(rollout)) if (rollout[field] === null) delete rollout[field]
-    next[key] = rollout
+    if (rollouts[key]?.hash !== 1 || !(version > 0)) throw key
+    decideOrThrow(ruleset, key, 'a')
   }
-  for (const key of patch.removed?.rollouts ?? []) delete next[key]
-  return readRuleset(patch.from === ruleset?.version && { version: patch.version, rollouts: next })
+  return ruleset
 }
 
-type Rollouts = PageRuleset['rollouts']
-
-/** The keys of rollouts that are not as before. */
-export const changes = (before: Rollouts, after: Rollouts): readonly string[] =>
-  Object.keys({ ...before, ...after }).filter((of) => JSON.stringify(before[of]) !== JSON.stringify(after[of]))
+/** The ruleset that a `ruleset` or `patch` of the server's leads to. Throws for another starting version, or a wrong shape. */
+export function nextRuleset(before: PageRuleset | undefined, message: { readonly [field: string]: unknown }): PageRuleset {
+  const { from, version, rollouts } = (message.ruleset ?? message) as PageRuleset & { readonly from?: number }
+  // Versions begin with 1.
+  if (from && from !== before?.version) throw from
+  const next: { [key: string]: object } = { ...(from && before?.rollouts) }
+  for (const key of Object.keys(rollouts ?? {})) next[key] = { ...next[key], ...rollouts[key] }
+  return readRuleset({ version, rollouts: next as PageRuleset['rollouts'] })
+}

@@ -6,13 +6,10 @@ export type Which = string | RunOptions | undefined
 
 type RunParts = Pick<Client, 'outcome'> & { readonly now: () => number }
 
-const ownPath = <T>(paths: Paths<T>, variant: string): (() => T | Promise<T>) | undefined =>
-  Object.hasOwn(paths, variant) ? paths[variant] : undefined
-
 /** What the application's own judgement says; one that throws says nothing. */
-function asked<T>(judge: () => T): T | undefined {
+function asked<V, T>(judge: ((value: V) => T) | undefined, value: V): T | undefined {
   try {
-    return judge()
+    return judge?.(value)
   } catch {
     return undefined
   }
@@ -29,17 +26,16 @@ export async function runPaths<T>(
   { fallback, isOk, kindOf }: RunOptions = {},
 ): Promise<T> {
   const forced: Decision = { ...decision, variant: 'stable', randomised: false }
-  const stable = ownPath(paths, 'stable')
-  const own = ownPath(paths, decision.variant)
+  const { stable } = paths
+  const own = paths[decision.variant]
   const path = own ?? stable
-  if (!path) throw new TypeError(`run: no path for "${decision.variant}" and none for "stable"; give at least stable`)
+  if (!path) throw new TypeError(`pipit: run needs the path "stable"`)
 
   async function timed(of: Decision, run: () => T | Promise<T>): Promise<T> {
     const began = now()
-    const tell = (ok: boolean, failure: unknown): void => {
+    const tell = (ok: boolean, ended: unknown): void => {
       const latencyMs = now() - began
-      const kind = ok ? undefined : asked(() => kindOf?.(failure))
-      outcome(of, { ok, latencyMs, ...(kind && { kind }) } as Outcome)
+      outcome(of, { ok, latencyMs, kind: ok ? undefined : asked(kindOf, ended) } as Outcome)
     }
     let result: T
     try {
@@ -48,7 +44,7 @@ export async function runPaths<T>(
       tell(false, error)
       throw error
     }
-    tell(!isOk || asked(() => isOk(result)) === true, result)
+    tell(!isOk || asked(isOk, result) === true, result)
     return result
   }
 

@@ -27,7 +27,7 @@ export { closeCodes, outcomeKinds, protocolVersion, wireErrorCodes, wireLimits }
 export type {
   PageDecision,
   PageEvent,
-  PageOutcomes,
+  PageOutcome,
   PagePost,
   PageReport,
   PageResult,

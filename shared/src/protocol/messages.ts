@@ -154,6 +154,8 @@ export interface DroppedCounts {
   readonly unknownOperators?: number
   /** Outcomes or events given in a wrong form by the application. */
   readonly invalid?: number
+  /** Whole reports of a page that the server has refused for good. */
+  readonly reports?: number
 }
 
 /** What an SDK sends up. `seq` counts from 1 for each instance; a report is repeated unchanged until acknowledged. */

@@ -9,7 +9,7 @@ export interface PageUser {
   readonly [attribute: string]: unknown
 }
 
-/** What a page reports of a decision for its own user, whose units and slices only the server puts in. */
+/** What a page tells of a decision for its own user, whose units and slices only the server puts in. */
 export interface PageDecision {
   readonly rollout: string
   readonly epoch: number
@@ -20,18 +20,16 @@ export interface PageDecision {
   readonly randomised: boolean
 }
 
-/** Outcomes of one decision that ended alike; one for each entry of `ms`. */
-export interface PageOutcomes extends PageDecision {
+/** How a decision ended. */
+export interface PageOutcome extends PageDecision {
   readonly ok: boolean
   readonly kind?: OutcomeKind
-  /** The latencies in milliseconds, null where there is none. */
-  readonly ms: readonly (number | null)[]
 }
 
-/** Something that the page's user did. `ageMs`: how long before the request was sent. */
+/** Something that the page's user did. `at`: when, by the clock of `PagePost.now`. */
 export interface PageEvent {
   readonly event: string
-  readonly ageMs: number
+  readonly at: number
   readonly value?: number
   /** Makes the event idempotent. */
   readonly id?: string
@@ -43,10 +41,11 @@ export interface PageEvent {
  */
 export interface PageReport extends Pick<Hello, 'user' | 'userHash' | 'cookies'> {
   readonly seq: number
-  readonly outcomes?: readonly PageOutcomes[]
-  /** Decisions that the user met for the first time. */
-  readonly exposures?: readonly PageDecision[]
-  readonly events?: readonly PageEvent[]
+  /**
+   * Each thing that happened as JSON, with an entry for each time it did: a `PageOutcome` (it has `ok`), whose entries are latencies in milliseconds, null
+   * where there is none; a `PageEvent` (it has `event`); or else a `PageDecision` that the user met for the first time.
+   */
+  readonly items: { readonly [json: string]: readonly (number | null)[] }
   readonly dropped?: DroppedCounts
 }
 
@@ -54,7 +53,9 @@ export interface PageReport extends Pick<Hello, 'user' | 'userHash' | 'cookies'>
  * What a page posts to `/sdk/v1/page`: its greeting where it has no socket, its reports in the order of their sequences, or both. Of any content type, so
  * that browsers ask nothing before. The answer is an array of messages: an `ack` or `error` for each report, then what a socket would answer to the `hello`.
  */
-export type PagePost = { readonly key: string; readonly reports?: readonly PageReport[] } & (
-  | Hello
-  | ({ readonly type: 'reports' } & Pick<Hello, 'sdk' | 'instance'>)
-)
+export type PagePost = {
+  readonly key: string
+  /** The page's own clock as it posts, in milliseconds since whenever. */
+  readonly now: number
+  readonly reports?: readonly PageReport[]
+} & (Hello | ({ readonly type: 'reports' } & Pick<Hello, 'sdk' | 'instance'>))

@@ -1,12 +1,13 @@
-import type { RulesetRollout, Variant } from './model.ts'
+import type { JsonValue } from '../base/index.ts'
+import type { RulesetRollout } from './model.ts'
 
 /**
- * What was decided for the user of a page before the split is asked: whether they may take part, an override, a rule, a cohort. The server
- * decides it, because a page must not know why.
+ * What is decided for the user of a page whatever the split says: by the phase, by whether they may take part, by an override, a rule, a cohort.
+ * The server decides it, because a page must not know why.
  */
 export interface PageResult {
   readonly variant: string
-  /** `holdback`, `prerequisite`, `layer`, `override`, `header`, `cookie`, `cohort`, `rule` or `no-unit`. */
+  /** `phase`, `holdback`, `prerequisite`, `layer`, `override`, `header`, `cookie`, `cohort`, `rule` or `no-unit`. */
   readonly reason: string
   readonly rule?: string
   /** Decided by a fixed split inside a rule. */
@@ -15,26 +16,18 @@ export interface PageResult {
 
 /**
  * A rollout as a page may know it: one that is marked for browsers, without rules, cohorts and overrides. The split is decided in the page, so
- * that a new weight or a revert needs no answer for each user. `result`, where there is one, goes before the split in the phases in
- * which people are decided on, and in phase `succeeded`. With more than one canary arm `deal` is always there.
+ * that a new weight needs no answer for each user; a phase in which nobody is split is a `result`, the same for all where there is one canary arm.
+ * `deadmanMs` is there only while users are decided on.
  */
 export interface PageRollout
   extends Pick<
     RulesetRollout,
-    | 'phase'
-    | 'salt'
-    | 'hash'
-    | 'epoch'
-    | 'stage'
-    | 'weight'
-    | 'unit'
-    | 'assign'
-    | 'deal'
-    | 'winner'
-    | 'events'
-    | 'deadmanMs'
+    'phase' | 'salt' | 'hash' | 'epoch' | 'stage' | 'weight' | 'unit' | 'assign' | 'events' | 'deadmanMs'
   > {
-  readonly variants: readonly Pick<Variant, 'name' | 'payload'>[]
+  /** The canary's arm that this user falls to. Requests that are dealt out by themselves all get the arm of their user. */
+  readonly canary: string
+  /** Of the arms that this user can get, those that have one. */
+  readonly payloads?: { readonly [variant: string]: JsonValue }
   readonly result?: PageResult
 }
 
