@@ -12,7 +12,7 @@ const shared: UserConfig = {
 }
 
 /** Each entry by itself, so that a page loads one file and nothing that it does not use. */
-const modules = ['index', 'decide', 'vitals'].map(
+const modules = ['index', 'decide', 'errors', 'vitals'].map(
   (name): UserConfig => ({
     ...shared,
     entry: { [name]: `src/${name}.ts` },
@@ -33,5 +33,12 @@ export default defineConfig([
     outputOptions: { ...shared.outputOptions, banner: "'use client'" },
   },
   // For a script tag: `pipit.createClient(…)`.
-  { ...shared, entry: { pipit: 'src/index.ts' }, format: 'iife', globalName: 'pipit', dts: false },
+  {
+    ...shared,
+    entry: { pipit: 'src/index.ts' },
+    format: 'iife',
+    globalName: 'pipit',
+    dts: false,
+    outputOptions: { ...shared.outputOptions, generatedCode: { symbols: false } },
+  },
 ])

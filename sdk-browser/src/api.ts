@@ -86,8 +86,6 @@ export interface PageClient<R extends RolloutTypes<R> = AnyRollouts, D extends R
     user?: User | undefined,
     ...which: Which<DecideOptions<K>, K, D, RolloutKey<R>>
   ): VariantOf<R, K>
-  /** The variant of every rollout that pages may know, by key. Nobody counts as exposed by it. */
-  variants(user?: User | undefined): { readonly [K in RolloutKey<R>]?: VariantOf<R, K> }
   decide<K extends RolloutKey<R> = D>(
     user?: User | undefined,
     ...which: Which<DecideOptions<K>, K, D, RolloutKey<R>>

@@ -1,4 +1,4 @@
-import type { PageRollout, PageRuleset } from '@pipit/shared/protocol'
+import type { PagePost, PageRollout, PageRuleset } from '@pipit/shared/protocol'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { PageClientOptions } from './api.ts'
 import { decisionsStore } from './decisions-store.ts'
@@ -7,7 +7,8 @@ import { createPageClient } from './page-client.ts'
 
 const shop: PageRollout = {
   ...{ phase: 'running', salt: '0123456789abcdef', hash: 1, epoch: 1, stage: 'half', weight: 100 },
-  variants: [{ name: 'stable' }, { name: 'canary', payload: 'red' }],
+  canary: 'canary',
+  payloads: { canary: 'red' },
 }
 const rulesetOf = (changes: Partial<PageRollout> = {}): PageRuleset => ({
   version: 1,
@@ -17,11 +18,12 @@ const rulesetOf = (changes: Partial<PageRollout> = {}): PageRuleset => ({
 function setup(ruleset: PageRuleset, options: Partial<PageClientOptions> = { bootstrap: ruleset }) {
   const fake = createFakePage()
   const exposed: string[] = []
-  fake.script = (message) => {
-    if (message.type === 'hello') return { type: 'ruleset', ruleset, flushMs: 1000, heartbeatMs: 15_000 }
-    if (message.type !== 'report') return message.type === 'ping' ? { type: 'pong' } : undefined
-    exposed.push(...(message.exposures as { rollout: string }[]).map(({ rollout }) => rollout))
-    return { type: 'ack', seq: message.seq }
+  fake.script = ({ type }) =>
+    type === 'hello' ? { type: 'ruleset', ruleset, flushMs: 1000, heartbeatMs: 15_000 } : undefined
+  fake.answer = (_, { body }) => {
+    const { reports = [] } = JSON.parse(String(body)) as PagePost
+    for (const { items } of reports) for (const item of Object.keys(items)) exposed.push(JSON.parse(item).rollout)
+    return { status: 200, body: JSON.stringify(reports.map(({ seq }) => ({ type: 'ack', seq }))) }
   }
   const sdk = createPageClient(
     { url: 'https://pipit.test', key: 'web_k', rollout: 'shop', user: 'ada', ...options },
@@ -56,7 +58,7 @@ describe('decisions as React reads them', () => {
     sdk.refresh()
     const renewed = store.get('')
     expect(store.get('')).toBe(renewed)
-    patch('shop', { phase: 'reverted' })
+    patch('shop', { phase: 'reverted', result: { variant: 'stable', reason: 'phase' } })
     expect(store.get('')).toMatchObject({ variant: 'stable', reason: 'phase' })
     expect(store.initial('')).toMatchObject({ variant: 'canary', version: 1 })
     // Once for the new version after `refresh`, once for the revert.
@@ -96,14 +98,14 @@ describe('decisions as React reads them', () => {
     const end = store.subscribe('', () => told.push(store.get('').reason))
     await pass(2000)
     expect(store.get('').variant).toBe('canary')
-    const { script } = fake
-    fake.script = undefined
+    const { script, answer } = fake
+    Object.assign(fake, { script: undefined, answer: undefined })
     fake.socket.lose()
     await pass(50_000)
     expect(told).toEqual([])
     await pass(15_000)
     expect(store.get('')).toMatchObject({ variant: 'stable', reason: 'deadman' })
-    fake.script = script
+    Object.assign(fake, { script, answer })
     await pass(60_000)
     expect(told).toEqual(['deadman', 'split'])
     end()
@@ -115,7 +117,7 @@ describe('decisions as React reads them', () => {
     store.subscribe('', () => undefined)()
     await pass(1000)
     expect(store.get('').variant).toBe('canary')
-    patch('shop', { phase: 'reverted' })
+    patch('shop', { phase: 'reverted', result: { variant: 'stable', reason: 'phase' } })
     const told: string[] = []
     store.subscribe('', () => told.push(store.get('').variant))
     expect([store.get('').variant, told]).toEqual(['stable', ['stable']])

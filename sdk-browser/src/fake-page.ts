@@ -20,18 +20,16 @@ export interface FakePage {
   readonly clock: FakeClock
   readonly sockets: FakeSocket[]
   readonly storage: Map<string, string>
-  readonly beacons: { readonly url: string; readonly body: string }[]
   readonly warnings: string[]
   readonly requests: { readonly url: string; readonly init: RequestInit }[]
   /** Answers requests; without it the server is away. */
-  answer: ((url: string, init: RequestInit) => { status: number; body: string; etag?: string }) | undefined
+  answer: ((url: string, init: RequestInit) => { status: number; body: string }) | undefined
   /** Whether sockets open by themselves, and what is said to a message. */
   script: ((message: Message, socket: FakeSocket) => object | undefined) | undefined
   hidden: boolean
   blocksStorage: boolean
   /** Requests get no answer until they are given up. */
   hangs: boolean
-  takesBeacons: boolean
   happen(type: string, event?: Omit<PageEvent, 'type'>): void
   readonly socket: FakeSocket
   readonly listeners: number
@@ -82,7 +80,6 @@ export function createFakePage(storage: Map<string, string> = new Map(), seed = 
     clock,
     sockets,
     storage,
-    beacons: [],
     warnings: [],
     requests: [],
     answer: undefined,
@@ -90,7 +87,6 @@ export function createFakePage(storage: Map<string, string> = new Map(), seed = 
     hidden: false,
     blocksStorage: false,
     hangs: false,
-    takesBeacons: true,
     happen(type, event = {}) {
       for (const [of, listener] of [...listeners]) if (of === type) listener({ type, ...event })
     },
@@ -104,9 +100,8 @@ export function createFakePage(storage: Map<string, string> = new Map(), seed = 
       performance: { now: () => clock.monotonic() },
       Date: { now: () => clock.now() },
       Math: { random },
-      setTimeout: (run, ms) => clock.setTimer(ms, run),
+      setTimeout: (run, ms) => clock.setTimer(ms, () => void run()),
       clearTimeout: (timer) => (timer as (() => void) | undefined)?.(),
-      crypto: { getRandomValues: (into) => into.map(() => random() * 2 ** 32) },
       console: { warn: (message) => fake.warnings.push(message) },
       document: {
         get hidden() {
@@ -125,12 +120,6 @@ export function createFakePage(storage: Map<string, string> = new Map(), seed = 
           setItem: (key: string, text: string) => void storage.set(key, text),
         }
       },
-      navigator: {
-        sendBeacon(url, body) {
-          if (fake.takesBeacons) fake.beacons.push({ url, body })
-          return fake.takesBeacons
-        },
-      },
       AbortSignal: {
         timeout(ms) {
           const controller = new AbortController()
@@ -146,8 +135,8 @@ export function createFakePage(storage: Map<string, string> = new Map(), seed = 
           })
         }
         if (fake.answer === undefined) throw new TypeError('Failed to fetch')
-        const { status, body, etag = '' } = fake.answer(url, init)
-        return { status, headers: { get: () => etag }, text: async () => body }
+        const { status, body } = fake.answer(url, init)
+        return { ok: status < 300, text: async () => body }
       },
       WebSocket: Socket,
     },

@@ -1,4 +1,3 @@
-import type { User } from '@pipit/shared/decide'
 import type { PageIdentity } from './api.ts'
 import { hashText } from './hash-text.ts'
 import { unitOf } from './page-user.ts'

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { PagePost } from '@pipit/shared/protocol'
 import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { createClient } from './index.ts'
@@ -11,7 +12,7 @@ const ruleset = {
   rollouts: {
     shop: {
       ...{ phase: 'running', salt: '0123456789abcdef', hash: 1, epoch: 1, weight: 100, events: ['purchase'] },
-      variants: [{ name: 'stable' }, { name: 'canary' }],
+      canary: 'canary',
     },
   },
 }
@@ -24,9 +25,15 @@ afterEach(() => {
 
 /** Greets every page and takes its reports, over real sockets. */
 async function startServer() {
-  const server = createServer()
   const protocols: string[] = []
-  const reports: { readonly seq: number; readonly events: readonly { readonly event: string }[] }[] = []
+  const posts: PagePost[] = []
+  const server = createServer(async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += chunk
+    const post = JSON.parse(body) as PagePost
+    posts.push(post)
+    response.end(JSON.stringify((post.reports ?? []).map(({ seq }) => ({ type: 'ack', seq }))))
+  })
   const sockets = new WebSocketServer({
     server,
     handleProtocols: (offered) => {
@@ -36,12 +43,8 @@ async function startServer() {
   })
   sockets.on('connection', (socket) => {
     socket.on('message', (data) => {
-      const message = JSON.parse(String(data))
-      if (message.type === 'hello')
+      if (JSON.parse(String(data)).type === 'hello')
         socket.send(JSON.stringify({ type: 'ruleset', ruleset, flushMs: 50, heartbeatMs: 15_000 }))
-      if (message.type !== 'report') return
-      reports.push(message)
-      socket.send(JSON.stringify({ type: 'ack', seq: message.seq }))
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -49,7 +52,7 @@ async function startServer() {
     for (const socket of sockets.clients) socket.terminate()
     server.close()
   }
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, protocols, reports }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, protocols, posts }
 }
 
 /** As much of a page as Node lacks. */
@@ -66,21 +69,26 @@ function becomeAPage(): void {
 describe('createClient', () => {
   it('talks to a server over a real socket, with the key as a subprotocol', async () => {
     becomeAPage()
-    const { url, protocols, reports } = await startServer()
+    const { url, protocols, posts } = await startServer()
     const sdk = createClient({ url, key: 'web_k', rollout: 'shop', user: { id: 'ada' }, storage: false })
     expect(await sdk.ready()).toBe(true)
     expect(protocols).toEqual(['pipit.v1', 'key.web_k'])
     expect(sdk.variant()).toBe('canary')
     sdk.track(undefined, 'purchase', { value: 3 })
     expect(await sdk.flush()).toBe(true)
-    expect(reports.map(({ seq, events }) => [seq, events.length])).toEqual([[1, 1]])
+    expect(posts).toMatchObject([{ type: 'reports', key: 'web_k', reports: [{ seq: 1, user: { id: 'ada' } }] }])
+    const items = Object.keys(posts[0]?.reports?.[0]?.items ?? {}).map((item) => JSON.parse(item))
+    expect(items).toMatchObject([
+      { rollout: 'shop', variant: 'canary' },
+      { event: 'purchase', value: 3 },
+    ])
     await sdk.close()
     expect(sdk.status().connected).toBe(false)
   })
 
   it.each([
     ['an address that is none', { url: 'pipit.test', key: 'web_k' }],
-    ['a key that cannot be a subprotocol', { url: 'https://pipit.test', key: 'web k' }],
+    ['a missing key', { url: 'https://pipit.test', key: '' }],
     ['nothing', {}],
   ])('refuses %s at once', (_, options) => {
     expect(() => createClient(options as never)).toThrow(TypeError)

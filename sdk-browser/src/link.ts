@@ -49,7 +49,7 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
   /** Greetings anew: what was asked before is about somebody else. */
   let era = 0
 
-  function after(what: number, ms: number, run: () => void): void {
+  function after(what: number, ms: number, run: () => unknown): void {
     page.clearTimeout(timers[what])
     if (!asleep) timers[what] = page.setTimeout(run, ms)
   }
@@ -75,7 +75,7 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
 
   function drop(): void {
     if (socket) {
-      socket.onmessage = socket.onclose = null
+      socket.onopen = socket.onmessage = socket.onclose = null
       socket.close()
       socket = undefined
     }
@@ -86,7 +86,7 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
     drop()
     // A server that goes away tells over how many milliseconds its clients should spread their return.
     after(turns, page.Math.random() * (+(reason as string) || Math.min(30_000, 1000 * 2 ** failures)), connect)
-    if (++failures >= failuresBeforeHttp) ask(true)
+    if (++failures >= failuresBeforeHttp) void ask(true)
   }
 
   function connect(): void {
@@ -160,13 +160,14 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
       if (type === 'offline') {
         if (socket) lost()
       } else if (type === 'pagehide' || page.document.hidden) {
-        ask()
+        void ask()
         // An open socket would also keep the page out of the back-forward cache.
         sleep()
       } else {
         asleep = false
         connect()
-        ask()
+        // The socket comes first.
+        after(posts, flushMs, ask)
       }
     },
   }

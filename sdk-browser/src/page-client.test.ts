@@ -1,6 +1,10 @@
-import { hashSeeds, prepareSalt, userBucket } from '@pipit/shared/hash'
-import type { PageRollout, PageRuleset } from '@pipit/shared/protocol'
-import { parseSdkMessage } from '@pipit/shared/protocol'
+import {
+  type PagePost,
+  type PageRollout,
+  type PageRuleset,
+  parsePagePost,
+  parseSdkMessage,
+} from '@pipit/shared/protocol'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { PageClientOptions } from './api.ts'
@@ -9,8 +13,7 @@ import { createPageClient } from './page-client.ts'
 
 const rolloutOf = (changes: Partial<PageRollout> = {}): PageRollout => ({
   ...{ phase: 'running', salt: '0123456789abcdef', hash: 1, epoch: 1, stage: 'half', weight: 100 },
-  variants: [{ name: 'stable' }, { name: 'canary', payload: 'red' }],
-  events: ['purchase'],
+  ...{ canary: 'canary', payloads: { canary: 'red' }, events: ['purchase'] },
   ...changes,
 })
 const rulesetOf = (changes: Partial<PageRollout> = {}, version = 1): PageRuleset => ({
@@ -25,45 +28,64 @@ const patchOf = (from: number, changes: object) => ({
   rollouts: { shop: changes },
 })
 
-interface Report {
+const reverted = { phase: 'reverted', result: { variant: 'stable', reason: 'phase' } } as const
+
+interface Told {
   readonly seq: number
-  readonly outcomes: readonly { readonly variant: string; readonly buckets: readonly number[] }[]
-  readonly exposures: readonly { readonly units: readonly string[] }[]
-  readonly events: readonly { readonly event: string }[]
+  readonly user: unknown
+  /** What happened, each with its latencies. */
+  readonly items: readonly (readonly [{ readonly [field: string]: unknown }, readonly unknown[]])[]
+  readonly dropped: object
 }
+type Posted = Extract<PagePost, { readonly type: 'hello' }>
+
+const itemsOf = (posts: readonly Told[], field: string) =>
+  posts.flatMap(({ items }) => items.filter(([item]) => field in item))
+const outcomesOf = (posts: readonly Told[]) => itemsOf(posts, 'ok')
 
 /** A page whose server greets with the ruleset and takes reports. */
 function setup(
   options: Partial<PageClientOptions> = {},
   { fake = createFakePage(), ruleset = rulesetOf() }: { fake?: FakePage; ruleset?: PageRuleset } = {},
 ) {
-  const reports: Report[] = []
+  const reports: Told[] = []
+  const posts: Posted[] = []
   const hellos: { readonly [field: string]: unknown }[] = []
   const faults: unknown[] = []
   fake.script = (message) => {
     const parsed = parseSdkMessage(JSON.stringify(message))
     if (!parsed.ok) faults.push(parsed.error)
-    if (message.type === 'hello') {
-      hellos.push(message)
-      return wholeOf(ruleset)
+    if (message.type !== 'hello') return undefined
+    hellos.push(message)
+    return wholeOf(ruleset)
+  }
+  fake.answer = (_, { body }) => {
+    const text = String(body)
+    const envelope = parsePagePost(text)
+    const parsed = envelope.ok ? envelope.message.read() : envelope
+    if (!parsed.ok || parsed.message.reports.some((one) => !one.ok || one.message.leftOut)) faults.push(parsed)
+    const post = JSON.parse(text) as Posted
+    posts.push(post)
+    for (const { items, ...rest } of post.reports ?? []) {
+      const read = Object.entries(items).map(([item, times]) => [JSON.parse(item), times] as const)
+      reports.push({ ...rest, items: read } as never)
     }
-    if (message.type !== 'report') return message.type === 'ping' ? { type: 'pong' } : undefined
-    reports.push(message as never)
-    return { type: 'ack', seq: message.seq }
+    const acks = (post.reports ?? []).map(({ seq }) => ({ type: 'ack', seq }))
+    return { status: 200, body: JSON.stringify(post.type === 'hello' ? [...acks, wholeOf(ruleset)] : acks) }
   }
   const sdk = createPageClient(
     { url: 'https://pipit.test/base/', key: 'web_k', rollout: 'shop', user: 'ada', ...options },
     fake.page,
   )
-  return { fake, sdk, reports, hellos, faults, clock: fake.clock }
+  return { fake, sdk, reports, posts, hellos, faults, clock: fake.clock }
 }
-
-/** That of ada, the same as in every SDK. */
-const bucket = userBucket(prepareSalt('0123456789abcdef', hashSeeds.user), 'ada')
 
 describe('a client in a page', () => {
   it('greets with its user, decides, and reports what happened once', async () => {
-    const { fake, sdk, reports, hellos, faults, clock } = setup({ userHash: 'ab'.repeat(32), cookies: { trial: '1' } })
+    const { fake, sdk, reports, posts, hellos, faults, clock } = setup({
+      userHash: 'ab'.repeat(32),
+      cookies: { trial: '1' },
+    })
     expect(sdk.decide()).toMatchObject({ variant: 'stable', reason: 'not-ready' })
     const ready = sdk.ready()
     await clock.advance(0)
@@ -82,42 +104,37 @@ describe('a client in a page', () => {
     const decision = sdk.decide()
     expect(decision).toMatchObject({ variant: 'canary', payload: 'red', reason: 'split', randomised: true })
     sdk.variant('ada')
-    sdk.outcome(decision, { ok: true, latencyMs: 12 })
+    sdk.outcome(decision, { ok: true, latencyMs: 12.34 })
+    sdk.outcome(decision, { ok: true, latencyMs: Number.NaN })
     sdk.outcome(decision, { ok: false, kind: '5xx' })
     sdk.track(undefined, 'purchase', { value: 5, id: 'order-1' })
     sdk.track(undefined, 'nobody counts this')
-    expect(sdk.status().pending).toEqual({ reports: 0, outcomes: 1, exposures: 1, events: 2 })
+    expect(sdk.status().pending).toBe(1)
     await clock.advance(1000)
     expect(faults).toEqual([])
-    expect(reports).toHaveLength(1)
-    expect(reports[0]).toMatchObject({
-      seq: 1,
-      outcomes: [
-        { rollout: 'shop', epoch: 1, variant: 'canary', stratum: 'split', columns: 4, kinds: { '5xx': [bucket, 1] } },
-      ],
-      exposures: [{ rollout: 'shop', reason: 'split', units: ['0000000000000000'] }],
-      events: [{ event: 'purchase', unit: '0000000000000000', value: 5, id: 'order-1', ageMs: 1000 }],
+    expect(posts).toMatchObject([{ type: 'reports', key: 'web_k', sdk: { name: 'sdk-browser' }, now: 1000 }])
+    expect(fake.requests[0]).toMatchObject({
+      url: 'https://pipit.test/base/sdk/v1/page',
+      init: { method: 'POST', keepalive: true },
     })
-    expect(reports[0]?.outcomes[0]?.buckets).toEqual([bucket, 2, 1, 1])
+    const head = { rollout: 'shop', epoch: 1, variant: 'canary', reason: 'split', randomised: true }
+    expect(reports).toEqual([
+      {
+        ...{ seq: 1, dropped: {}, user: { id: 'ada' }, userHash: 'ab'.repeat(32), cookies: { trial: '1' } },
+        items: [
+          [head, [0]],
+          [{ ...head, ok: true }, [12.3, null]],
+          [{ ...head, ok: false, kind: '5xx' }, [null]],
+          [{ event: 'purchase', value: 5, id: 'order-1', at: 0 }, [0]],
+        ],
+      },
+    ])
     await clock.advance(60_000)
     expect(reports).toHaveLength(1)
     expect(sdk.status()).toMatchObject({
-      ...{ connected: true, transport: 'socket', version: 1, source: 'server', breakers: [], lastError: undefined },
-      pending: { reports: 0, outcomes: 0, exposures: 0, events: 0 },
+      ...{ connected: true, transport: 'socket', version: 1, source: 'server', lastError: undefined },
+      ...{ pending: 0, dropped: 0 },
     })
-  })
-
-  it('counts outcomes above the thresholds of the ruleset, by slices too', async () => {
-    const { sdk, reports, clock } = setup(
-      { user: { id: 'ada', country: 'NZ' } },
-      { ruleset: rulesetOf({ thresholds: { version: 3, ms: [10, 100] }, slices: ['country'] }) },
-    )
-    await clock.advance(0)
-    for (const latencyMs of [5, 50, 500, Number.NaN]) sdk.outcome(sdk.decide(), { ok: true, latencyMs })
-    await clock.advance(1000)
-    expect(reports[0]?.outcomes).toMatchObject([
-      { thresholds: 3, columns: 6, buckets: [bucket, 4, 0, 3, 2, 1], slices: { country: { NZ: [4, 0, 3, 2, 1] } } },
-    ])
   })
 
   it('keeps a decision in mid-page, until the page asks for a new one', async () => {
@@ -126,10 +143,9 @@ describe('a client in a page', () => {
     expect(sdk.variant()).toBe('stable')
     fake.socket.say(patchOf(1, { weight: 100, epoch: 2 }))
     expect(sdk.variant()).toBe('stable')
-    expect(sdk.variant('bob')).toBe('canary')
     sdk.refresh()
     expect(sdk.variant()).toBe('canary')
-    fake.socket.say(patchOf(2, { variants: [{ name: 'stable' }, { name: 'canary', payload: 'blue' }] }))
+    fake.socket.say(patchOf(2, { payloads: { canary: 'blue' } }))
     expect(sdk.decide().payload).toBe('red')
     const changes: unknown[] = []
     const off = sdk.on('change', (change) => changes.push(change))
@@ -143,7 +159,7 @@ describe('a client in a page', () => {
   })
 
   it.each<[string, object]>([
-    ['a revert', { phase: 'reverted' }],
+    ['a revert', reverted],
     ['a lower weight that takes the user out', { weight: 0, epoch: 2 }],
   ])('lets %s through at once', async (_, change) => {
     const { fake, sdk, clock } = setup()
@@ -157,12 +173,12 @@ describe('a client in a page', () => {
     const { fake, sdk, clock } = setup({}, { ruleset: rulesetOf({ deadmanMs: 60_000 }) })
     await clock.advance(0)
     expect(sdk.variant()).toBe('canary')
-    const script = fake.script
-    fake.script = undefined
+    const { script, answer } = fake
+    Object.assign(fake, { script: undefined, answer: undefined })
     fake.socket.lose()
     await clock.advance(61_000)
     expect(sdk.decide()).toMatchObject({ variant: 'stable', reason: 'deadman' })
-    fake.script = script
+    Object.assign(fake, { script, answer })
     await clock.advance(60_000)
     expect(sdk.variant()).toBe('canary')
   })
@@ -170,9 +186,10 @@ describe('a client in a page', () => {
   it('asks for everything where a patch does not fit', async () => {
     const { fake, sdk, hellos, clock } = setup()
     await clock.advance(0)
-    fake.socket.say(patchOf(7, { phase: 'reverted' }))
+    fake.socket.say(patchOf(7, reverted))
+    expect([sdk.variant(), sdk.status().lastError]).toEqual(['canary', 'unreadable message'])
+    await clock.advance(1000)
     expect(hellos).toHaveLength(2)
-    await clock.advance(0)
     expect(sdk.status()).toMatchObject({ version: 1, connected: true })
   })
 
@@ -189,10 +206,27 @@ describe('a client in a page', () => {
     await expect(sdk.run(undefined, paths)).rejects.toThrow('broken')
     expect(await sdk.run(undefined, { stable: () => 'only' } as never)).toBe('only')
     await clock.advance(1000)
-    const cells = reports[0]?.outcomes.map(({ variant, buckets }) => [variant, buckets[1], buckets[2]])
-    expect(cells).toEqual([
-      ['canary', 2, 2],
-      ['stable', 2, 0],
+    expect(outcomesOf(reports).map(([item, ms]) => [item.variant, item.ok, item.randomised, ms])).toEqual([
+      ['canary', false, true, [0, 0]],
+      ['stable', true, false, [0, 0]],
+    ])
+  })
+
+  it('has a run without a path for stable fail, and judges by what it is given', async () => {
+    const { sdk, reports, clock } = setup()
+    await clock.advance(0)
+    await expect(sdk.run(undefined, {} as never)).rejects.toThrow('no path stable')
+    const judged = { isOk: (n: unknown) => n === 1, kindOf: () => 'application' as const }
+    const paths = { stable: () => 0, canary: () => 2 }
+    expect(await sdk.run(undefined, paths, judged)).toBe(2)
+    const broken = () => {
+      throw new Error('a judge')
+    }
+    expect(await sdk.run(undefined, paths, { isOk: broken, kindOf: broken })).toBe(2)
+    await clock.advance(1000)
+    expect(outcomesOf(reports).map(([{ ok, kind }]) => [ok, kind])).toEqual([
+      [false, 'application'],
+      [false, undefined],
     ])
   })
 })
@@ -208,13 +242,13 @@ describe('where a ruleset comes from', () => {
     expect(sdk.status().source).toBe('server')
   })
 
-  it('is there before a socket is, and a client that is closed at once opens none', async () => {
+  it('is there before a socket is, and a client that is closed at once leaves none open', async () => {
     const { fake, sdk, clock } = setup({ bootstrap: rulesetOf() })
     expect([sdk.variant(), fake.sockets.length]).toEqual(['canary', 0])
     const early = setup()
     await Promise.all([early.sdk.close(), early.clock.advance(0), clock.advance(0)])
     await early.clock.advance(60_000)
-    expect([fake.sockets.length, early.fake.sockets.length]).toEqual([1, 0])
+    expect([fake.sockets.length, early.fake.sockets.every(({ isClosed }) => isClosed)]).toEqual([1, true])
   })
 
   it('is storage for the next page of the same user, with its age, and for nobody else', async () => {
@@ -236,7 +270,8 @@ describe('where a ruleset comes from', () => {
 
   it.each([
     ['blocked', (fake: FakePage) => Object.assign(fake, { blocksStorage: true })],
-    ['damaged', (fake: FakePage) => Object.assign(fake.storage, { get: () => '{"print":' })],
+    ['damaged', (fake: FakePage) => Object.assign(fake.storage, { get: () => '[1,' })],
+    ['somebody else’s', (fake: FakePage) => Object.assign(fake.storage, { get: () => '{"print":1}' })],
     ['full', (fake: FakePage) => Object.assign(fake.storage, { set: () => fc.assert(undefined as never) })],
   ])('is the server alone where storage is %s', async (_, harm) => {
     const fake = createFakePage()
@@ -253,17 +288,18 @@ describe('where a ruleset comes from', () => {
     await one.clock.advance(0)
     await two.clock.advance(0)
     expect(two.sdk.variant()).toBe('canary')
-    one.fake.socket.say(patchOf(1, { phase: 'reverted' }))
-    two.fake.happen('storage', { key: [...storage.keys()][0] as string })
+    one.fake.socket.say(patchOf(1, reverted))
+    two.fake.happen('storage')
     expect(two.sdk.variant()).toBe('stable')
   })
 })
 
 describe('the way to the server', () => {
   it('is tried again after ever longer times, and by HTTP after three failures', async () => {
-    const { fake, sdk, clock } = setup()
-    const script = fake.script
+    const { fake, sdk, posts, reports, clock } = setup()
+    const { script, answer } = fake
     fake.script = undefined
+    fake.answer = undefined
     await clock.advance(0)
     for (let i = 0; i < 3; i++) {
       fake.socket.lose()
@@ -271,24 +307,17 @@ describe('the way to the server', () => {
     }
     expect(fake.requests.length).toBeGreaterThan(0)
     expect(sdk.status().transport).toBe('none')
-    let reported = ''
-    fake.answer = (url, init) => {
-      if (url.endsWith('/page')) return { status: 200, body: JSON.stringify(wholeOf(rulesetOf())), etag: '"1"' }
-      reported = String(init.body)
-      return { status: 200, body: JSON.stringify({ type: 'ack', seq: JSON.parse(reported).seq }) }
-    }
+    fake.answer = answer
     await clock.advance(30_000)
+    expect(posts[0]).toMatchObject({ type: 'hello', protocol: 1, user: { id: 'ada' }, reports: [] })
     expect(sdk.status()).toMatchObject({ transport: 'http', connected: true, version: 1 })
     sdk.outcome(sdk.decide(), { ok: true })
     await clock.advance(1000)
-    expect(JSON.parse(reported)).toMatchObject({ type: 'report', seq: 1, outcomes: [{ variant: 'canary' }] })
-    expect(sdk.status().pending.reports).toBe(0)
-    fake.answer = (_url, { headers }) => ({
-      status: JSON.stringify(headers).includes('none-match') ? 304 : 500,
-      body: '',
-    })
+    expect(reports).toMatchObject([{ seq: 1 }])
+    expect(sdk.status().pending).toBe(0)
+    fake.answer = () => ({ status: 502, body: '<html>a proxy</html>' })
     await clock.advance(30_000)
-    expect(sdk.status()).toMatchObject({ transport: 'http', version: 1 })
+    expect(sdk.status()).toMatchObject({ transport: 'none', version: 1 })
     fake.script = script
     await clock.advance(60_000)
     expect(sdk.status().transport).toBe('socket')
@@ -299,31 +328,36 @@ describe('the way to the server', () => {
     Object.assign(fake.page, { WebSocket: undefined })
     const { sdk, clock } = setup({}, { fake })
     fake.hangs = true
-    await clock.advance(20_000)
-    expect(fake.requests).toHaveLength(1)
+    await clock.advance(10_000)
+    expect([fake.requests.length > 0, sdk.status().transport]).toEqual([true, 'none'])
     fake.hangs = false
-    fake.answer = () => ({ status: 200, body: JSON.stringify(wholeOf(rulesetOf())) })
     await clock.advance(40_000)
     expect(sdk.status()).toMatchObject({ transport: 'http', version: 1 })
   })
 
-  it('sends a report again, unchanged, until it is acknowledged', async () => {
+  it('sends a report again, unchanged, until it is acknowledged, with what came since', async () => {
     const { fake, sdk, reports, clock } = setup()
     await clock.advance(0)
-    const script = fake.script
+    const { answer } = fake
     const lost: unknown[] = []
-    fake.script = (message) => (message.type === 'report' ? void lost.push(message) : { type: 'pong' })
+    fake.answer = (_, { body }) => {
+      lost.push(JSON.parse(String(body)).reports)
+      return {
+        status: 503,
+        body: JSON.stringify([{ type: 'error', code: 'unavailable', message: 'later', retry: true, seq: 1 }]),
+      }
+    }
     sdk.outcome(sdk.decide(), { ok: true })
     await clock.advance(1000)
     sdk.outcome(sdk.decide(), { ok: true })
     await clock.advance(11_000)
-    expect(lost).toHaveLength(2)
-    expect(lost[1]).toEqual(lost[0])
-    fake.script = script
-    fake.socket.lose()
-    await clock.advance(3000)
+    expect(lost).toMatchObject([[{ seq: 1 }], [{ seq: 1 }, { seq: 2 }]])
+    expect((lost as unknown[][])[1]?.[0]).toEqual((lost as unknown[][])[0]?.[0])
+    expect(sdk.status()).toMatchObject({ pending: 2, dropped: 0, transport: 'socket' })
+    fake.answer = answer
+    await clock.advance(10_000)
     expect(reports.map(({ seq }) => seq)).toEqual([1, 2])
-    expect(reports[0]).toEqual(lost[0])
+    expect(sdk.status().pending).toBe(0)
   })
 
   it('is given up where the server is silent for three heartbeats', async () => {
@@ -335,45 +369,50 @@ describe('the way to the server', () => {
     expect(sdk.variant()).toBe('canary')
   })
 
-  it('is quiet in a hidden tab after a minute, and there again when it is looked at', async () => {
-    const { fake, sdk, clock } = setup()
+  it('is quiet in a hidden tab, and there again when it is looked at', async () => {
+    const { fake, sdk, reports, clock } = setup()
     await clock.advance(0)
     sdk.outcome(sdk.decide(), { ok: true })
     fake.hidden = true
     fake.happen('visibilitychange')
-    expect(fake.beacons).toHaveLength(1)
-    await clock.advance(61_000)
-    expect(fake.socket.isClosed).toBe(true)
-    expect(clock.timers).toBe(0)
+    expect([fake.requests.length, fake.socket.isClosed, clock.timers]).toEqual([1, true, 1])
+    await clock.advance(600_000)
+    expect([fake.requests.length, fake.sockets.length, clock.timers]).toEqual([1, 1, 0])
     fake.hidden = false
     fake.happen('visibilitychange')
-    await clock.advance(0)
-    expect(sdk.status().connected).toBe(true)
+    await clock.advance(1000)
+    expect(sdk.status()).toMatchObject({ connected: true, pending: 0 })
+    expect(reports).toHaveLength(1)
   })
 
-  it('tells its last report when the page is left, and the same again when it comes back', async () => {
+  it('tells its last report when the page is left, and the same again when it comes back without an answer', async () => {
     const { fake, sdk, reports, clock } = setup()
     await clock.advance(0)
+    const { answer } = fake
+    fake.answer = undefined
     sdk.outcome(sdk.decide(), { ok: true })
     fake.happen('pagehide')
-    expect(fake.beacons[0]?.url).toBe('https://pipit.test/base/sdk/v1/beacon')
-    const { key, instance, report } = JSON.parse(fake.beacons[0]?.body ?? '{}')
-    expect([key, report.seq, report.outcomes[0].buckets[1]]).toEqual(['web_k', 1, 1])
-    expect(instance).toMatch(/^[\w.-]{8,64}$/)
-    expect([fake.socket.isClosed, clock.timers]).toEqual([true, 0])
+    expect(fake.requests[0]?.init.keepalive).toBe(true)
+    const [first] = JSON.parse(String(fake.requests[0]?.init.body)).reports
+    await clock.advance(20_000)
+    expect([fake.socket.isClosed, fake.requests.length, clock.timers]).toEqual([true, 1, 0])
+    fake.answer = answer
     fake.happen('pageshow')
-    await clock.advance(0)
-    expect(reports).toEqual([report])
-    expect(sdk.status().pending.reports).toBe(0)
+    await clock.advance(1000)
+    expect(reports.map(({ seq }) => seq)).toEqual([first.seq])
+    expect(sdk.status().pending).toBe(0)
   })
 
-  it('uses fetch where the browser takes no beacon', async () => {
+  it('leaves nothing behind where the page ends while a report is on its way', async () => {
     const { fake, sdk, clock } = setup()
     await clock.advance(0)
-    fake.takesBeacons = false
-    sdk.variant()
-    fake.happen('freeze')
-    expect(fake.requests[0]).toMatchObject({ url: expect.stringMatching(/beacon$/), init: { keepalive: true } })
+    fake.hangs = true
+    sdk.outcome(sdk.decide(), { ok: true })
+    await clock.advance(1500)
+    sdk.track(undefined, 'purchase')
+    fake.happen('pagehide')
+    const sent = fake.requests.map(({ init }) => JSON.parse(String(init.body)).reports.map(({ seq }: Told) => seq))
+    expect(sent).toEqual([[1], [1, 2]])
   })
 
   it('comes back at once when the network does', async () => {
@@ -409,52 +448,67 @@ describe('the way to the server', () => {
 })
 
 describe('the user of a page', () => {
-  it('changes after what was counted for the one before was sent as theirs', async () => {
-    const { fake, sdk, hellos, clock } = setup()
+  it('changes: what was counted for the one before is sent as theirs', async () => {
+    const { fake, sdk, hellos, reports, clock } = setup()
     await clock.advance(0)
     sdk.variant()
     const ready = sdk.setUser({ id: 'bob' }, { userHash: 'cd'.repeat(32) })
-    expect(sdk.decide()).toMatchObject({ randomised: false, unit: 'bob' })
+    expect(sdk.decide()).toMatchObject({ variant: 'stable', reason: 'not-ready' })
+    sdk.track(undefined, 'purchase')
     await clock.advance(0)
     expect(await ready).toBe(true)
-    const types = fake.socket.sent.map(({ type }) => type)
-    expect(types).toEqual(['hello', 'applied', 'report', 'hello', 'applied'])
+    expect(fake.sockets.map(({ isClosed }) => isClosed)).toEqual([true, false])
     expect(hellos[1]).toMatchObject({ user: { id: 'bob' }, userHash: 'cd'.repeat(32) })
     expect(sdk.decide()).toMatchObject({ randomised: true, unit: 'bob' })
+    await clock.advance(3000)
+    expect(reports.map(({ user, items }) => [user, items.map(([item]) => item.event ?? item.variant)])).toEqual([
+      [{ id: 'ada' }, ['canary']],
+      [{ id: 'bob' }, ['purchase', 'canary']],
+    ])
   })
 
-  it('is another one for a moment: decided by the split alone, and no event of theirs is told', async () => {
+  it('is asked about anew: what was said of the one before is not heard', async () => {
+    const { fake, sdk, posts, clock } = setup()
+    Object.assign(fake.page, { WebSocket: undefined })
+    const { answer } = fake
+    const tell: (() => void)[] = []
+    fake.page.fetch = (url, init) =>
+      new Promise((resolve) => {
+        const { body } = answer?.(url, init) ?? { body: '' }
+        tell.push(() => resolve({ ok: true, text: async () => body }))
+      })
+    await clock.advance(10_000)
+    expect(posts[0]).toMatchObject({ type: 'hello', user: { id: 'ada' } })
+    const ready = sdk.setUser('bob')
+    tell[0]?.()
+    await clock.advance(0)
+    expect(sdk.status()).toMatchObject({ version: 0, source: 'none' })
+    expect(posts.at(-1)).toMatchObject({ type: 'hello', user: { id: 'bob' } })
+    tell.at(-1)?.()
+    await clock.advance(0)
+    expect([await ready, sdk.status().source]).toEqual([true, 'server'])
+  })
+
+  it('is the only one that a page knows: of anybody else it says stable, and tells nothing', async () => {
     const ruleset = rulesetOf({ weight: 0, result: { variant: 'canary', reason: 'override' } })
-    const { sdk, clock } = setup({}, { ruleset })
+    const { sdk, reports, clock } = setup({}, { ruleset })
     await clock.advance(0)
     expect([sdk.variant('ada'), sdk.variant('bob'), sdk.variant({ id: 'ada' })]).toEqual(['canary', 'stable', 'canary'])
-    expect(sdk.variants()).toEqual({ shop: 'canary' })
-    expect(sdk.variants('bob')).toEqual({ shop: 'stable' })
+    expect(sdk.decide('bob')).toMatchObject({ reason: 'not-ready', randomised: false })
+    sdk.outcome(sdk.decide('bob'), { ok: true })
     sdk.track('bob', 'purchase')
-    expect(sdk.status().dropped.invalid).toBe(1)
+    expect(sdk.status().dropped).toBe(1)
+    await clock.advance(1000)
+    expect(outcomesOf(reports)).toEqual([])
   })
 
-  it('is assigned by the anonymous id where the server does not believe who it is', async () => {
-    const { fake, sdk, clock } = setup({ user: { id: 'ada', anonymousId: 'cookie-1' }, userHash: 'made up' })
-    const answer = fake.script
-    fake.script = (message, socket) => {
-      if (message.type === 'hello') {
-        expect(message).not.toHaveProperty('userHash')
-        queueMicrotask(() => socket.say({ type: 'error', code: 'user-hash', message: 'prove it', retry: false }))
-      }
-      return answer?.(message, socket)
-    }
-    const ready = sdk.ready()
+  it('is assigned by the anonymous id where the server says so', async () => {
+    const user = { id: 'ada', anonymousId: 'cookie-1' }
+    const { fake, sdk, clock } = setup({ user, userHash: 'made up' }, { ruleset: rulesetOf({ unit: 'anonymousId' }) })
     await clock.advance(0)
-    expect(await ready).toBe(true)
+    fake.socket.say({ type: 'error', code: 'user-hash', message: 'prove it', retry: false })
     expect(sdk.decide()).toMatchObject({ variant: 'canary', reason: 'split', randomised: true, unit: 'cookie-1' })
-    expect(sdk.decide('ada')).toMatchObject({ randomised: false })
-    await clock.advance(3000)
-    const anonymous = userBucket(prepareSalt('0123456789abcdef', hashSeeds.user), 'cookie-1')
-    sdk.outcome(sdk.decide(), { ok: true })
-    await clock.advance(3000)
-    const reported = fake.socket.sent.filter(({ type }) => type === 'report') as unknown as readonly Report[]
-    expect(reported.at(-1)?.outcomes[0]?.buckets[0]).toBe(anonymous)
+    expect(fake.warnings).toEqual(['pipit: prove it'])
   })
 
   it('may be what no server can be told: the id is what counts', async () => {
@@ -467,72 +521,46 @@ describe('the user of a page', () => {
   })
 })
 
-describe('views of a page', () => {
-  it('fail with the first uncaught error, and are well when the page is left without one', async () => {
-    const { fake, sdk, clock } = setup({ watchErrors: true })
-    await clock.advance(0)
-    sdk.variant()
-    fake.happen('error', { target: 'an image' })
-    fake.happen('error', { target: fake.page })
-    fake.happen('unhandledrejection', { target: fake.page })
-    fake.happen('pagehide')
-    const failed = JSON.parse(fake.beacons[0]?.body ?? '{}').report.outcomes
-    expect(failed).toMatchObject([{ variant: 'canary', buckets: [bucket, 1, 1, 0] }])
-    const well = setup({ watchErrors: { rollout: 'shop' } }, { ruleset: rulesetOf({ weight: 0 }) })
-    await well.clock.advance(0)
-    well.sdk.variant()
-    well.fake.happen('pagehide')
-    const { report } = JSON.parse(well.fake.beacons[0]?.body ?? '{}')
-    expect(report.outcomes).toMatchObject([{ variant: 'stable', buckets: [bucket, 1, 0, 0] }])
-  })
-})
-
 describe('what could go wrong', () => {
-  it('keeps the last good state through anything that a server may say, and never throws', async () => {
+  it('keeps the last good state through anything that a server may say, never throws, and asks anew', async () => {
     const { fake, sdk, clock } = setup()
     await clock.advance(0)
     const good = JSON.stringify(wholeOf(rulesetOf({}, 2)))
-    const fields = [
-      'phase',
-      'salt',
-      'hash',
-      'epoch',
-      'weight',
-      'variants',
-      'events',
-      'slices',
-      'deal',
-      'result',
-      'thresholds',
-    ]
     const wrong = fc.record({
-      field: fc.constantFrom(...fields),
-      value: fc.constantFrom<unknown>(null, {}, true, [3], [null]),
+      field: fc.constantFrom('hash', 'result', 'weight', 'unit'),
+      value: fc.constantFrom<unknown>({}, true, [3], [null], 'x'),
     })
     const junk = fc.oneof(
       fc.string(),
       fc.json(),
       fc.nat(good.length - 1).map((end) => good.slice(0, end)),
-      wrong.map(({ field, value }) =>
-        JSON.stringify(wholeOf({ version: 2, rollouts: { shop: { ...rolloutOf(), [field]: value } } } as never)),
-      ),
-      wrong.map(({ field, value }) => JSON.stringify(patchOf(1, { [field]: value ?? true }))),
+      fc
+        .constantFrom(null, [null], { shop: null }, { shop: 7 }, { shop: {} })
+        .map((rollouts) => JSON.stringify(wholeOf({ version: 2, rollouts } as never))),
+      fc
+        .constantFrom(null, 'x', {}, -1)
+        .map((version) => JSON.stringify(wholeOf({ ...rulesetOf(), version } as never))),
+      wrong.map(({ field, value }) => JSON.stringify(patchOf(7, { [field]: value }))),
       fc
         .record({
           type: fc.constantFrom('patch', 'ack', 'error', 'ping', 'ruleset'),
           ruleset: fc.anything(),
           seq: fc.anything(),
+          code: fc.anything(),
+          message: fc.anything(),
         })
         .map((message) => JSON.stringify(message)),
     )
-    fc.assert(
-      fc.property(junk, (text) => {
+    await fc.assert(
+      fc.asyncProperty(junk, async (text) => {
         fake.socket.say(text)
+        expect(sdk.decide()).toMatchObject({ variant: 'canary', reason: 'split' })
+        await clock.advance(31_000)
         expect(sdk.decide()).toMatchObject({ variant: 'canary', version: 1 })
+        expect(sdk.status().transport).toBe('socket')
       }),
-      { numRuns: 5000 },
+      { numRuns: 1000 },
     )
-    await clock.advance(0)
     fake.socket.say(good)
     expect(sdk.status().version).toBe(2)
   })
@@ -540,17 +568,23 @@ describe('what could go wrong', () => {
   it('never throws over a ruleset of strange values, and takes the next good one', async () => {
     const { fake, sdk, clock } = setup()
     await clock.advance(0)
-    const strange = fc.dictionary(fc.constantFrom(...Object.keys(rolloutOf())), fc.anything())
-    fc.assert(
-      fc.property(strange, fc.string(), (fields, key) => {
+    const strange = fc.dictionary(fc.constantFrom(...Object.keys(rolloutOf()), 'result', 'deadmanMs'), fc.anything())
+    await fc.assert(
+      fc.asyncProperty(strange, fc.string(), async (fields, key) => {
         fake.socket.say(
-          wholeOf({ version: 3, rollouts: { shop: { ...rolloutOf(), ...fields }, [key]: rolloutOf() } } as never),
+          JSON.stringify(
+            wholeOf({ version: 3, rollouts: { shop: { ...rolloutOf(), ...fields }, [key]: rolloutOf() } } as never),
+          ),
         )
-        expect(typeof sdk.variant()).toBe('string')
+        sdk.decide()
+        sdk.track(undefined, 'purchase')
+        await clock.advance(31_000)
         fake.socket.say(wholeOf(rulesetOf({}, 4)))
-        expect(sdk.status().version).toBe(4)
+        expect(sdk.status()).toMatchObject({ version: 4, transport: 'socket' })
+        sdk.refresh()
+        expect(sdk.variant()).toBe('canary')
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     )
   })
 
@@ -562,7 +596,10 @@ describe('what could go wrong', () => {
     sdk.on('error', () => {
       throw new Error('a listener')
     })
-    for (let i = 0; i < 3; i++) fake.socket.say('{"type":')
+    for (let i = 0; i < 3; i++) {
+      fake.socket.say('{"type":')
+      await clock.advance(10_000)
+    }
     expect(errors).toEqual(['bad-message', 'bad-message', 'bad-message'])
     expect(fake.warnings).toHaveLength(1)
   })
@@ -575,35 +612,68 @@ describe('what could go wrong', () => {
         sdk.variant(a as never, b as never)
         sdk.outcome(a as never, b as never)
         sdk.track(a as never, b as never, c as never)
-        sdk.variants(a as never)
       }),
       { numRuns: 1000 },
     )
-    expect(sdk.status().dropped.invalid).toBeGreaterThan(0)
+    expect(sdk.status().dropped).toBeGreaterThan(0)
     const trap = new Proxy({}, { get: () => fc.assert(undefined as never) })
     expect(sdk.decide(undefined, trap)).toMatchObject({ variant: 'stable', reason: 'not-ready' })
     expect(sdk.variant(trap, 'shop')).toBe('stable')
   })
 
-  it('bounds what waits while nobody takes it, and counts what it drops', async () => {
-    const { fake, sdk, clock } = setup()
+  it('bounds what waits while nobody takes it, counts what it drops, and tells the server', async () => {
+    const { fake, sdk, reports, clock } = setup()
     await clock.advance(0)
-    fake.script = () => undefined
-    for (let i = 0; i < 2000; i++) sdk.track(undefined, 'purchase')
-    for (let i = 0; i < 500; i++) sdk.outcome({ ...sdk.decide(), epoch: i }, { ok: true })
-    const { pending, dropped } = sdk.status()
-    expect(pending).toMatchObject({ events: 500, outcomes: 100 })
-    expect(dropped).toMatchObject({ events: 1500, outcomes: 400 })
+    const { answer } = fake
+    fake.answer = undefined
+    for (let i = 0; i < 2000; i++) sdk.track(undefined, 'purchase', { id: `order-${i}` })
+    for (let i = 0; i < 5000; i++) sdk.outcome(sdk.decide(), { ok: true, latencyMs: i })
+    const { dropped } = sdk.status()
+    expect(dropped).toBeGreaterThan(4000)
+    await clock.advance(1000)
+    const body = String(fake.requests[0]?.init.body)
+    expect(body.length).toBeGreaterThan(18_000)
+    expect(body.length).toBeLessThan(30_000)
+    fake.answer = answer
+    await clock.advance(10_000)
+    sdk.outcome(sdk.decide(), { ok: true })
+    await clock.advance(2000)
+    const kept = itemsOf(reports, 'event').length + outcomesOf(reports).reduce((n, [, ms]) => n + ms.length, 0)
+    // With the exposure, for which there was no room either.
+    expect(kept + dropped).toBe(7002)
+    expect(reports[0]?.dropped).toEqual({ events: expect.any(Number), outcomes: expect.any(Number), exposures: 1 })
+  })
+
+  it('keeps what happens in a minute without the network', async () => {
+    const { fake, sdk, reports, clock } = setup()
+    await clock.advance(0)
+    const { script, answer } = fake
+    fake.script = undefined
+    fake.answer = undefined
+    fake.happen('offline')
+    for (let i = 0; i < 600; i++) {
+      sdk.outcome(sdk.decide(), { ok: true, latencyMs: i })
+      if (i % 10 === 0) sdk.track(undefined, 'purchase', { id: `order-${i}` })
+      await clock.advance(100)
+    }
+    Object.assign(fake, { script, answer })
+    fake.happen('online')
+    await clock.advance(20_000)
+    expect(outcomesOf(reports).reduce((n, [, ms]) => n + ms.length, 0)).toBe(600)
+    expect(itemsOf(reports, 'event')).toHaveLength(60)
+    expect(sdk.status()).toMatchObject({ pending: 0, dropped: 0 })
   })
 
   it('lets a report go that the server refuses for good, and counts it', async () => {
     const { fake, sdk, clock } = setup()
     await clock.advance(0)
-    fake.script = ({ type, seq }) =>
-      type === 'report' ? { type: 'error', code: 'bad-report', message: 'no', retry: false, seq } : undefined
+    fake.answer = () => {
+      const refusal = { type: 'error', code: 'bad-report', message: 'no', retry: false, seq: 1 }
+      return { status: 200, body: JSON.stringify([refusal]) }
+    }
     sdk.outcome(sdk.decide(), { ok: true })
     await clock.advance(1000)
-    expect(sdk.status()).toMatchObject({ pending: { reports: 0 }, dropped: { outcomes: 1, exposures: 1 } })
+    expect(sdk.status()).toMatchObject({ pending: 0, dropped: 1, lastError: 'no' })
   })
 })
 
@@ -611,7 +681,7 @@ describe('what a page renders from', () => {
   const bootstrap = rulesetOf({}, 1)
 
   it('is what the bootstrap says, whoever came and whatever happened after, without exposing anybody', async () => {
-    const { sdk, clock } = setup({ bootstrap }, { ruleset: rulesetOf({ phase: 'reverted', weight: 0 }, 2) })
+    const { sdk, clock } = setup({ bootstrap }, { ruleset: rulesetOf({ ...reverted, weight: 0 }, 2) })
     expect(sdk.initial()).toMatchObject({ variant: 'canary', payload: 'red', reason: 'split', unit: 'ada' })
     await clock.advance(5000)
     expect(sdk.variant()).toBe('stable')
@@ -623,7 +693,7 @@ describe('what a page renders from', () => {
       const one = setup({ bootstrap })
       one.sdk[ask]()
       await one.clock.advance(5000)
-      return one.reports.flatMap((report) => report.exposures).length
+      return one.reports.flatMap(({ items }) => items).length
     }
     expect([await exposures('initial'), await exposures('decide')]).toEqual([0, 1])
   })
@@ -646,7 +716,7 @@ describe('what a page renders from', () => {
     expect(seen).toEqual(['stable', 'stable'])
     sdk.refresh()
     expect(seen.at(-1)).toBe('canary')
-    fake.socket.say(patchOf(2, { phase: 'reverted' }))
+    fake.socket.say(patchOf(2, reverted))
     expect(seen.slice(2)).toEqual(['canary', 'stable'])
     await sdk.setUser('eve')
     expect(news).toBeGreaterThan(4)

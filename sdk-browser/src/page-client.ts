@@ -1,17 +1,18 @@
+import type { RunOptions } from '@pipit/shared/client'
 import type { Decision, User } from '@pipit/shared/decide'
 import type { PageRuleset } from '@pipit/shared/protocol'
-import type { PageClient, PageClientOptions, PageStatus } from './api.ts'
+import type { PageClient, PageClientOptions, PageEventsOf, PageStatus } from './api.ts'
 import { decide, rolloutIn } from './decide.ts'
 import { identify } from './identify.ts'
 import { createLink, type Message } from './link.ts'
-import { createListeners } from './listeners.ts'
 import { eventTypes, type Page, type PageEvent } from './page.ts'
 import { unitOf } from './page-user.ts'
 import { createReports } from './reports.ts'
 import { nextRuleset, readRuleset } from './rulesets.ts'
 import { runPaths, type Which } from './run.ts'
-import type { RunOptions } from '@pipit/shared/client'
 import { sdk } from './version.ts'
+
+type Events = PageEventsOf & { readonly heard: undefined }
 
 /** Reports in one request: the last that was not answered, and what came since, so that a page that ends leaves nothing behind. */
 const mostReports = 2
@@ -35,13 +36,15 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   let contactAt = 0
   let lastError: string | undefined
 
-  const on: PageClient['on'] = (event, listener) => {
-    const mine = (listeners[event] ??= new Set())
+  const on = (event: keyof Events, listener: (value: never) => void): (() => void) => {
+    listeners[event] ??= new Set()
+    const mine = listeners[event]
     mine.add(listener)
     return () => mine.delete(listener)
   }
 
-  function emit<K extends keyof PageEventsOf>(event: K, value: PageEventsOf[K]): void {
+  /** `heard`, which is known here alone, tells that anything changed that somebody may wait for. */
+  function emit<K extends keyof Events>(event: K, value?: Events[K]): void {
     for (const listener of listeners[event] ?? []) {
       try {
         listener(value as never)
@@ -75,18 +78,15 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     (user as { readonly id?: unknown } | null)?.id !== who.person &&
     unitOf(user) !== who.person
 
-  /** Of anybody else a page knows nothing. */
-  const decided = (user: User | undefined, of: string): Decision =>
-    isOther(user) ? decide(undefined, of) : own(of)
-
   function decideFor(user: User | undefined, which?: Which): Decision {
     try {
-      const decision = decided(user, (typeof which === 'string' ? which : which?.rollout) ?? defaultRollout)
-      const view = `${decision.rollout} ${decision.epoch}`
-      if (held.get(decision.rollout) === decision && !exposed.has(view)) {
+      const of = (typeof which === 'string' ? which : which?.rollout) ?? defaultRollout
+      // Of anybody else a page knows nothing.
+      const decision = isOther(user) ? decide(undefined, of) : own(of)
+      const view = `${of} ${decision.epoch}`
+      if (held.get(of) === decision && !exposed.has(view)) {
         exposed.add(view)
-        reports.expose(decision)
-        emit('exposure', decision)
+        if (reports.expose(decision)) emit('exposure', decision)
       }
       return decision
     } catch {
@@ -107,12 +107,13 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     for (const one of rollouts) {
       const kept = held.get(one)
       const after = decide(next, one, who.says.user, { random })
-      const isLess = after.reason === 'phase' || !((next.rollouts[one]?.weight as number) >= (before[one]?.weight as number))
+      const isLess =
+        after.reason === 'phase' || !((next.rollouts[one]?.weight as number) >= (before[one]?.weight as number))
       if (listeners.change?.size || (isLess && after.variant === 'stable')) held.delete(one)
       else if (kept?.variant === after.variant) held.set(one, { ...after, payload: kept.payload })
     }
     if (rollouts.length) emit('change', { version: next.version, rollouts })
-    emit('decisions', undefined)
+    emit('decisions')
   }
 
   /** What the server said before, or to another tab. */
@@ -133,10 +134,10 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   function hear(message: Message): void {
     const { code, seq, retry, ruleset: whole, version } = message
     contactAt = now()
-    if (seq && !retry) reports.over(seq, !!code)
+    if (seq && !retry) reports.over(seq, code)
     if (code) trouble(code as string, message.message as string)
     if (whole || version) hold(nextRuleset(ruleset, message))
-    emit('heard', undefined)
+    emit('heard')
   }
 
   function hold(next: PageRuleset): void {
@@ -161,7 +162,6 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
       page.setTimeout(() => look(true), timeoutMs)
       look()
     })
-
 
   function status(): PageStatus {
     const lastContactMs = contactAt ? now() - contactAt : undefined
@@ -218,20 +218,20 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   // On a server, where pages are only rendered, there is nothing to connect. Elsewhere what the page decides first does not wait for a socket.
   if (page.document) {
     for (const type of eventTypes) page.addEventListener(type, onEvent)
-    Promise.resolve('').then(link.turn)
+    void Promise.resolve('').then(link.turn)
   }
 
   const client: PageClient = {
     ready: (waits) => until(() => !!ruleset, waits),
     variant: (user, which?: Which) => decideFor(user, which).variant,
     decide: decideFor,
-    run: (user, paths, which?: Which) =>
-      runPaths({ outcome, now }, decideFor(user, which), paths, which as RunOptions),
+    run: (user, paths, which?: Which) => runPaths({ outcome, now }, decideFor(user, which), paths, which as RunOptions),
     outcome,
     track: (user, event, trackOptions) =>
       safely(() => {
         if (isOther(user)) throw user
-        if (!ruleset || Object.values(ruleset.rollouts).some(({ events }) => events?.includes(event))) reports.track(event, trackOptions)
+        if (!ruleset || Object.values(ruleset.rollouts).some(({ events }) => events?.includes(event)))
+          reports.track(event, trackOptions)
       }),
     setUser(user, identity) {
       const next = identify({ user, ...identity })
@@ -250,7 +250,7 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
     initial: (of = defaultRollout) => decide(bootstrap, of, options.user),
     refresh() {
       held.clear()
-      emit('decisions', undefined)
+      emit('decisions')
     },
     on,
     status,

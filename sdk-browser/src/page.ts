@@ -1,12 +1,11 @@
 /** What a page tells of itself that matters here. */
-export const eventTypes: readonly string[] =
-  'online offline pagehide pageshow visibilitychange storage'.split(' ')
+export const eventTypes: readonly string[] = 'online offline pagehide pageshow visibilitychange storage'.split(' ')
 
 /** What the client uses of a page: its global object, or a fake of it in tests. What is missing or forbidden when it is used is done without. */
 export interface Page {
   readonly performance: { now(): number }
   readonly Date: { now(): number }
-  setTimeout(run: () => void, ms: number): unknown
+  setTimeout(run: () => unknown, ms: number): unknown
   clearTimeout(timer: unknown): void
   readonly Math: { random(): number }
   readonly console: { warn(message: string): void }

@@ -18,12 +18,13 @@ export interface Reports {
   dropped(): number
   drop(kind: keyof DroppedCounts): void
   outcome(decision: Decision, outcome: Outcome): void
-  expose(decision: Decision): void
+  /** Whether the decision counts as an exposure. */
+  expose(decision: Decision): boolean
   track(event: string, options: { readonly value?: number; readonly id?: string } | undefined): void
   /** Makes a report of what is there, about this person. */
   seal(who: Who): void
   /** A report is over: taken, or refused for good. The server answers in the order in which it was told. */
-  over(seq: unknown, refused: boolean): void
+  over(seq: unknown, refused: unknown): void
 }
 
 /** What the server cannot know of a decision. */
@@ -45,8 +46,9 @@ export function createReports(now: () => number): Reports {
   function keep(kind: keyof DroppedCounts, item: object, ms = 0): void {
     const text = JSON.stringify(item)
     size += items[text] ? 9 : text.length
-    if (size > mostText) drop(kind)
-    else (items[text] ??= []).push(ms)
+    if (size > mostText) return drop(kind)
+    items[text] ??= []
+    items[text].push(ms)
   }
 
   return {
@@ -59,7 +61,9 @@ export function createReports(now: () => number): Reports {
         keep('outcomes', { ...headOf(decision), ok, kind }, Math.round((latencyMs as number) * 10) / 10)
     },
     expose(decision) {
-      if (decision.unit && !noEvidence.test(decision.reason)) keep('exposures', headOf(decision))
+      const counts = !noEvidence.test(decision.reason)
+      if (counts) keep('exposures', headOf(decision))
+      return counts
     },
     track: (event, { value, id } = {}) => keep('events', { event, value, id, at: now() }),
     seal(who) {

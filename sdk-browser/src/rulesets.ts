@@ -6,18 +6,22 @@ export function readRuleset(ruleset: PageRuleset): PageRuleset {
   const { version, rollouts } = ruleset
   for (const key of Object.keys(rollouts)) {
     // A version of the hash that this client does not know would put people elsewhere.
-    if (rollouts[key]?.hash !== 1 || !(version > 0)) throw key
+    if (rollouts[key]?.hash !== 1 || !(version >= 0)) throw key
     decideOrThrow(ruleset, key, 'a')
   }
   return ruleset
 }
 
 /** The ruleset that a `ruleset` or `patch` of the server's leads to. Throws for another starting version, or a wrong shape. */
-export function nextRuleset(before: PageRuleset | undefined, message: { readonly [field: string]: unknown }): PageRuleset {
+export function nextRuleset(
+  before: PageRuleset | undefined,
+  message: { readonly [field: string]: unknown },
+): PageRuleset {
   const { from, version, rollouts } = (message.ruleset ?? message) as PageRuleset & { readonly from?: number }
-  // Versions begin with 1.
+  // Another tab may have been told before. From version 0 there are no patches.
+  if ((from as number) < version && version <= (before?.version as number)) return before as PageRuleset
   if (from && from !== before?.version) throw from
   const next: { [key: string]: object } = { ...(from && before?.rollouts) }
-  for (const key of Object.keys(rollouts ?? {})) next[key] = { ...next[key], ...rollouts[key] }
+  for (const key of Object.keys(rollouts)) next[key] = { ...next[key], ...rollouts[key] }
   return readRuleset({ version, rollouts: next as PageRuleset['rollouts'] })
 }

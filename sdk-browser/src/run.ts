@@ -29,7 +29,7 @@ export async function runPaths<T>(
   const { stable } = paths
   const own = paths[decision.variant]
   const path = own ?? stable
-  if (!path) throw new TypeError(`pipit: run needs the path "stable"`)
+  if (!path) throw new TypeError('pipit: no path stable')
 
   async function timed(of: Decision, run: () => T | Promise<T>): Promise<T> {
     const began = now()
