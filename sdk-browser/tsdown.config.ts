@@ -32,13 +32,20 @@ export default defineConfig([
     deps: { ...shared.deps, neverBundle: ['react'] },
     outputOptions: { ...shared.outputOptions, banner: "'use client'" },
   },
-  // For a script tag: `pipit.createClient(…)`.
-  {
-    ...shared,
-    entry: { pipit: 'src/index.ts' },
-    format: 'iife',
-    globalName: 'pipit',
-    dts: false,
-    outputOptions: { ...shared.outputOptions, generatedCode: { symbols: false } },
-  },
+  // For script tags: `pipit.createClient(…)`, and `pipitErrors.watchErrors(sdk)` for those who want it.
+  ...(
+    [
+      ['pipit', 'index', 'pipit'],
+      ['pipit-errors', 'errors', 'pipitErrors'],
+    ] as const
+  ).map(
+    ([file, source, globalName]): UserConfig => ({
+      ...shared,
+      entry: { [file]: `src/${source}.ts` },
+      format: 'iife',
+      globalName,
+      dts: false,
+      outputOptions: { ...shared.outputOptions, generatedCode: { symbols: false } },
+    }),
+  ),
 ])

@@ -1,6 +1,7 @@
-/* global pipit */
+/* global pipit, pipitErrors */
 const data = (id) => JSON.parse(document.getElementById(id).textContent)
-const sdk = pipit.createClient({ ...data('config'), bootstrap: data('pipit'), watchErrors: true })
+const sdk = pipit.createClient({ ...data('config'), bootstrap: data('pipit') })
+pipitErrors.watchErrors(sdk)
 
 function render() {
   const { variant, reason } = sdk.decide()

@@ -11,6 +11,7 @@ const sdk = createClient({ url: PIPIT_URL, key: PIPIT_SERVER_KEY })
 const read = (path) => readFileSync(new URL(path, import.meta.url))
 const files = {
   '/pipit.js': ['text/javascript', read('../dist/pipit.js')],
+  '/pipit-errors.js': ['text/javascript', read('../dist/pipit-errors.js')],
   '/app.js': ['text/javascript', read('app.js')],
   '/style.css': ['text/css', read('style.css')],
 }

@@ -295,6 +295,19 @@ describe('where a ruleset comes from', () => {
 })
 
 describe('the way to the server', () => {
+  it('brings again what another tab has told already, which is no trouble', async () => {
+    const storage = new Map<string, string>()
+    const [one, two] = [setup({}, { fake: createFakePage(storage) }), setup({}, { fake: createFakePage(storage, 2) })]
+    await one.clock.advance(0)
+    await two.clock.advance(0)
+    for (const version of [1, 2]) one.fake.socket.say(patchOf(version, { weight: 100 - version }))
+    two.fake.happen('storage')
+    expect(two.sdk.status()).toMatchObject({ version: 3, source: 'store' })
+    for (const version of [1, 2, 3]) two.fake.socket.say(patchOf(version, { weight: 100 - version }))
+    expect(two.sdk.status()).toMatchObject({ version: 4, source: 'server', lastError: undefined, connected: true })
+    expect(two.hellos).toHaveLength(1)
+  })
+
   it('is tried again after ever longer times, and by HTTP after three failures', async () => {
     const { fake, sdk, posts, reports, clock } = setup()
     const { script, answer } = fake
