@@ -32,8 +32,8 @@ describe('pageRuleset', () => {
     const sdk = client({ url: server.url })
     expect(sdk.pageRuleset('user-1')).toBeUndefined()
     await sdk.ready({ timeoutMs: 10_000 })
-    const { rules: _hidden, ...shown } = search as { readonly rules?: unknown }
-    expect(sdk.pageRuleset('user-1')).toEqual({ version: 3, rollouts: { shown } })
+    const { rules: _hidden, variants: _arms, ...shown } = search as unknown as { readonly [field: string]: unknown }
+    expect(sdk.pageRuleset('user-1')).toEqual({ version: 3, rollouts: { shown: { ...shown, canary: 'canary' } } })
   })
 
   it('has what headers and cookies decided', () => {
@@ -90,7 +90,11 @@ describe('pageRuleset', () => {
     }
     const sdk = holding(rollouts)
     const results = Object.entries(sdk.pageRuleset('user-1')?.rollouts ?? {}).map(([key, { result }]) => [key, result])
-    expect(Object.fromEntries(results)).toEqual({ lost: { variant: 'stable', reason: 'deadman' } })
+    expect(Object.fromEntries(results)).toEqual({
+      lost: { variant: 'stable', reason: 'deadman' },
+      done: { variant: 'canary', reason: 'phase' },
+      reverted: { variant: 'stable', reason: 'phase' },
+    })
     expect(sdk.decide('user-1', 'lost')).toMatchObject({ variant: 'stable', reason: 'deadman' })
   })
 
@@ -160,7 +164,7 @@ describe('pageRuleset', () => {
 describe('pageScript', () => {
   const withText = (text: string): PageRuleset => {
     const { salt, hash, phase, epoch, weight } = marked as never as PageRuleset['rollouts'][string]
-    const rollout = { ...{ salt, hash, phase, epoch, weight }, variants: [{ name: text, payload: { [text]: [text] } }] }
+    const rollout = { ...{ salt, hash, phase, epoch, weight }, canary: text, payloads: { [text]: { [text]: [text] } } }
     return { version: 1, rollouts: { [text]: { ...rollout, result: { variant: text, reason: 'rule', rule: text } } } }
   }
 

@@ -17,16 +17,10 @@ export function pageFor(
   context: DecideContext | undefined,
   environment: DecideEnvironment & { readonly silentMs: number },
 ): PageRuleset | undefined {
-  if (compiled === undefined) return undefined
-  const page = projectPage(compiled, user, context, environment)
-  if (!compiled.deadman) return page
-  const result = { variant: 'stable', reason: 'deadman' }
-  const rollouts = Object.entries(page.rollouts).map(([key, rollout]) => {
-    const { deadmanMs = Number.POSITIVE_INFINITY } = rollout
-    const forced = environment.silentMs >= deadmanMs && compiled.rollout(key)?.deciding === true
-    return [key, forced ? { ...rollout, result } : rollout]
-  })
-  return { ...page, rollouts: Object.fromEntries(rollouts) }
+  const { silentMs } = environment
+  const forced: DecideEnvironment['forced'] = ({ source: { deadmanMs = Number.POSITIVE_INFINITY } }) =>
+    silentMs >= deadmanMs ? 'deadman' : undefined
+  return compiled && projectPage(compiled, user, context, { ...environment, forced })
 }
 
 /**

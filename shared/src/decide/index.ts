@@ -5,7 +5,15 @@ export type { DecideContext, Decision, HeadersLike, Reason, User } from './decis
 export { reasons } from './decision.ts'
 export type { DecideEnvironment, UserAgent } from './environment.ts'
 export { explain } from './explain.ts'
-export { pageResults, pageRollout, projectPage, splitVariant } from './page.ts'
+export {
+  type PageChoices,
+  type PageTemplate,
+  pageChoices,
+  pageRollout,
+  pageTemplate,
+  projectPage,
+  splitVariant,
+} from './page.ts'
 export { newResolution, type Resolution, resolve } from './resolve.ts'
 export type { ExplainedDecision, TraceStep } from './trace.ts'
 export { anonymousOf, idOf, unitAt, unitOf } from './unit.ts'

@@ -33,14 +33,14 @@ const project = (ruleset: Ruleset, user?: User, context?: DecideContext, environ
 /** Decides as a page does: by what came over the wire and nothing else. */
 function decideInPage(page: PageRuleset, key: string, user: User | undefined) {
   const { version, rollouts } = JSON.parse(JSON.stringify(page)) as PageRuleset
-  const alone = compileRuleset({ version, environment: '', unitSalt: '', rollouts, cohorts: {} })
-  const own = decide(alone, key, user)
-  const { phase, result, variants } = rollouts[key] ?? {}
-  const counts = phase === 'succeeded' || (own.reason !== 'phase' && own.reason !== 'unknown-rollout')
-  if (result === undefined || !counts) return own
-  const { variant, reason, rule, randomised = false } = result
-  const { payload } = variants?.find(({ name }) => name === variant) ?? {}
-  return { ...own, variant, payload, reason, rule, randomised }
+  const own = Object.hasOwn(rollouts, key) ? rollouts[key] : undefined
+  const { canary = '', payloads, result, ...source } = own ?? {}
+  // The split alone, between stable and the one arm that is this user's.
+  const split = { ...source, phase: 'running', variants: [{ name: 'stable' }, { name: canary }] } as RulesetRollout
+  const ruleset = rulesetOf(own === undefined ? {} : { [key]: split }, { version })
+  const { variant, ...decision } = { ...decide(compileRuleset(ruleset), key, user), ...result }
+  const { rule, randomised = false } = result ?? decision
+  return { ...decision, variant, payload: payloads?.[variant], rule, randomised }
 }
 
 type Told = ReturnType<typeof decide> | ReturnType<typeof decideInPage>
@@ -65,10 +65,36 @@ describe('projectPage', () => {
           epoch: 1,
           stage: 'half',
           weight: 50,
-          variants: [{ name: 'stable' }, { name: 'canary', payload: { color: 'red' } }],
+          canary: 'canary',
+          payloads: { canary: { color: 'red' } },
         },
       },
     })
+  })
+
+  it('names a unit, the events that count and how long to bear silence, as long as users are decided on', () => {
+    const fields = { unit: ['org', 'id'], assign: 'request', events: ['buy'], deadmanMs: 5000 } as const
+    const page = project(rulesetOf({ on: rollout(fields), off: rollout({ ...fields, phase: 'reverted' }) }), 'u1')
+    expect(page.rollouts.on).toMatchObject(fields)
+    const { deadmanMs: _none, ...rest } = fields
+    expect(page.rollouts.off).toMatchObject({ ...rest, result: { variant: 'stable', reason: 'phase' } })
+    expect(page.rollouts.off).not.toHaveProperty('deadmanMs')
+  })
+
+  it('has the payloads of the arms that its user can get', () => {
+    const variants = ['stable', 'canary', 'second'].map((name) => ({ name, payload: `of ${name}` }))
+    const payloadsOf = (fields: Partial<RulesetRollout>) =>
+      Object.keys(project(rulesetOf({ r: rollout({ variants, ...fields }) }), 'u1').rollouts.r?.payloads ?? {})
+    const deal = [
+      ['canary', 100_000],
+      ['second', 100_000],
+    ] as const
+    expect(payloadsOf({ deal })).toEqual(['stable', 'canary'])
+    expect(payloadsOf({ deal, overrides: { u1: 'second' } })).toEqual(['stable', 'canary', 'second'])
+    expect(payloadsOf({ deal, phase: 'succeeded', winner: 'second' })).toEqual(['stable', 'canary', 'second'])
+    expect(project(rulesetOf({ r: rollout({ variants: [{ name: 'stable' }] }) })).rollouts.r).not.toHaveProperty(
+      'payloads',
+    )
   })
 
   it.each<[string, Partial<RulesetRollout>, User | undefined, object]>([
@@ -110,18 +136,21 @@ describe('projectPage', () => {
   it('leaves the split of requests, and its own breaker, to the page', () => {
     const ruleset = rulesetOf({ r: rollout({ assign: 'request' }) })
     expect(project(ruleset).rollouts.r).not.toHaveProperty('result')
-    const forced = { forced: () => 'breaker' as const }
     const ruled = rulesetOf({ r: rollout({ overrides: { u1: 'canary' } }) })
-    expect(project(ruled, 'u1', undefined, forced).rollouts.r?.result?.reason).toBe('override')
+    const forcedBy = (reason: 'breaker' | 'deadman') =>
+      project(ruled, 'u1', undefined, { forced: () => reason }).rollouts.r?.result
+    expect(forcedBy('breaker')).toEqual({ variant: 'canary', reason: 'override' })
+    expect(forcedBy('deadman')).toEqual({ variant: 'stable', reason: 'deadman' })
   })
 
-  it('tells of a rollout that has succeeded for whom it is not, and nothing else', () => {
+  it('says what everybody gets where nobody is split, and for whom what has succeeded is not', () => {
     const done = rollout({ phase: 'succeeded', winner: 'canary', rules: [{ name: 'all', when: {}, serve: 'stable' }] })
-    expect(project(rulesetOf({ done }), 'u1').rollouts.done).not.toHaveProperty('result')
+    const phase = { variant: 'canary', reason: 'phase' }
+    expect(project(rulesetOf({ done }), 'u1').rollouts.done?.result).toEqual(phase)
     const held = project(rulesetOf({ done }, { holdback: 100 }), 'u1').rollouts.done
     expect(held?.result).toEqual({ variant: 'stable', reason: 'holdback' })
     const back = project(rulesetOf({ r: rollout({ phase: 'reverted' }) }, { holdback: 100 }), 'u1').rollouts.r
-    expect(back).not.toHaveProperty('result')
+    expect(back?.result).toEqual({ ...phase, variant: 'stable' })
   })
 
   const names = fc.constantFrom('a', 'b', 'c')
@@ -208,21 +237,28 @@ describe('projectPage', () => {
     expect(results).toBeGreaterThan(500)
   })
 
-  it('says up to which bucket each of several arms goes, stored or not', () => {
+  it('names the arm of several that the user falls to, split or not', () => {
     const arms = [{ name: 'stable' }, { name: 'canary', share: 1 }, { name: 'second', share: 2 }, { name: 'third' }]
-    const dealt = (fields: Partial<RulesetRollout>) => project(rulesetOf({ r: rollout(fields) })).rollouts.r
-    expect(dealt({ variants: arms })?.deal).toEqual([
-      ['canary', 25_000],
-      ['second', 75_000],
-      ['third', 100_000],
-    ])
-    expect(dealt({ variants: arms })?.variants).toEqual(arms.map(({ name }) => ({ name })))
-    expect(dealt({})).not.toHaveProperty('deal')
-    const stored = [
-      ['second', 10],
+    const dealt = (user: User | undefined, fields: Partial<RulesetRollout> = {}) =>
+      project(rulesetOf({ r: rollout({ variants: arms, ...fields }) }), user).rollouts.r?.canary
+    const counts = new Map<string, number>()
+    for (let i = 0; i < 400; i++) {
+      const arm = dealt(`u${i}`) ?? ''
+      counts.set(arm, (counts.get(arm) ?? 0) + 1)
+      const full = rulesetOf({ r: rollout({ variants: arms, weight: 100 }) })
+      expect(decide(compileRuleset(full), 'r', `u${i}`).variant).toBe(arm)
+      expect(dealt(`u${i}`, { assign: 'request' })).toBe(arm)
+      expect(dealt(`u${i}`, { overrides: { [`u${i}`]: 'stable' } })).toBe(arm)
+    }
+    expect([...counts.keys()].sort()).toEqual(['canary', 'second', 'third'])
+    expect(counts.get('second')).toBeGreaterThan(150)
+    expect(dealt(undefined)).toBe('canary')
+    expect(dealt(undefined, { assign: 'request' })).toBe('canary')
+    const deal = [
+      ['second', 100_000],
       ['canary', 100_000],
     ] as const
-    expect(dealt({ variants: arms.slice(0, 3), deal: stored })?.deal).toEqual(stored)
+    expect(dealt('u1', { variants: arms.slice(0, 3), deal })).toBe('second')
   })
 
   it('tells by the split alone what a page comes to by it', () => {
@@ -290,7 +326,7 @@ describe('projectPage', () => {
     expect(met.match(/SECRET[\w-]*/g)?.every((name) => name === 'SECRET-rule-when')).toBe(true)
     expect(met).toContain('SECRET-rule-when')
     // What only the server needs to judge by is nobody else's business.
-    expect(met).not.toMatch(/thresholds|slices|country|"breaker"|share/)
+    expect(met).not.toMatch(/thresholds|slices|country|"breaker"|share|variants|"deal"|winner/)
     const member = JSON.stringify(project(ruleset, 'SECRET-member'))
     expect(member.match(/SECRET[\w-]*/g)?.every((name) => name === 'SECRET-rule-cohort')).toBe(true)
     expect(JSON.stringify(project(ruleset, 'SECRET-unit'))).not.toContain('SECRET')

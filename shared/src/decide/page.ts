@@ -1,12 +1,14 @@
+import type { JsonValue } from '../base/index.ts'
 import { unitPrint } from '../hash/index.ts'
-import type { PageResult, PageRollout, PageRuleset, RulesetRollout, Variant } from '../rules/index.ts'
-import { type CompiledRollout, type CompiledRuleset, dealOf } from './compile.ts'
+import type { PageResult, PageRollout, PageRuleset } from '../rules/index.ts'
+import type { CompiledRollout, CompiledRuleset } from './compile.ts'
 import type { DecideContext, Reason, User } from './decision.ts'
 import type { DecideEnvironment } from './environment.ts'
-import { canaryOf, newResolution, type Resolution, resolve } from './resolve.ts'
+import { canaryOf, newResolution, resolve } from './resolve.ts'
+import { unitOf } from './unit.ts'
 
-/** What a page finds out by itself, or what of this process is none of its business: its breakers, and how long it has been alone. */
-const ownReasons: ReadonlySet<Reason> = new Set(['phase', 'breaker', 'deadman', 'split'])
+/** The same for every user, or found out by the page itself, or by this process's breakers, which are none of its business. */
+const commonReasons: ReadonlySet<Reason> = new Set(['phase', 'breaker', 'split'])
 
 /** Named one by one, so that a field that rollouts get one day stays here until somebody lets it out. */
 const pageFields = [
@@ -18,60 +20,89 @@ const pageFields = [
   'weight',
   'unit',
   'assign',
-  'winner',
   'events',
-  'deadmanMs',
 ] as const satisfies readonly (keyof PageRollout)[]
 
-/** A rollout as every page of its environment may know it, before anything is decided for a user. */
-export function pageRollout(source: RulesetRollout): PageRollout {
-  const fields = pageFields.flatMap((field) => (source[field] === undefined ? [] : [[field, source[field]]]))
-  const rest = Object.fromEntries(fields) as PageRollout
-  const isDealt = source.variants.filter(({ name }) => name !== 'stable').length > 1
-  return { ...rest, variants: source.variants.map(pageVariant), ...(isDealt ? { deal: dealOf(source) } : {}) }
+/** A rollout as pages may know it, before it is known whose page it is. */
+export interface PageTemplate {
+  readonly common: Omit<PageRollout, 'canary' | 'payloads' | 'result'>
+  /** The arm of the canary's users; the first of several. */
+  readonly canary: string
+  /** Of all arms. */
+  readonly payloads: { readonly [variant: string]: JsonValue }
+  /** In a phase in which nobody is split. */
+  readonly result?: PageResult
 }
 
-const pageVariant = ({ name, payload }: Variant): PageRollout['variants'][number] => ({
-  name,
-  ...(payload === undefined ? {} : { payload }),
-})
+/** What a user's page is told that not everybody's is. */
+export interface PageChoices {
+  /** What was decided before the split. */
+  readonly results: { readonly [rollout: string]: PageResult }
+  /** The arms of who falls to another than the first of several. */
+  readonly canaries: { readonly [rollout: string]: string }
+}
 
-/** What was decided for a user before the split, by rollout; nothing of those that are not for pages. */
-export function pageResults(
+/** What pages of all users have in common of a rollout. */
+export function pageTemplate({ source, deciding, fixed, canary }: CompiledRollout): PageTemplate {
+  const fields = pageFields.flatMap((field) => (source[field] === undefined ? [] : [[field, source[field]]]))
+  const common = Object.fromEntries(fields) as PageTemplate['common']
+  const { deadmanMs } = source
+  const payloads = source.variants.flatMap(({ name, payload }) => (payload === undefined ? [] : [[name, payload]]))
+  return {
+    common: deciding && deadmanMs !== undefined ? { ...common, deadmanMs } : common,
+    canary: canary.name,
+    payloads: Object.fromEntries(payloads),
+    ...(deciding ? {} : { result: { variant: fixed.name, reason: 'phase' } }),
+  }
+}
+
+/** The rollout for the page of one user. */
+export function pageRollout(key: string, template: PageTemplate, { results, canaries }: PageChoices): PageRollout {
+  const canary = Object.hasOwn(canaries, key) ? (canaries[key] as string) : template.canary
+  const result = Object.hasOwn(results, key) ? results[key] : template.result
+  const isNear = ([variant]: [string, JsonValue]): boolean =>
+    variant === 'stable' || variant === canary || variant === result?.variant
+  const payloads = Object.entries(template.payloads).filter(isNear)
+  return {
+    ...template.common,
+    canary,
+    ...(payloads.length === 0 ? {} : { payloads: Object.fromEntries(payloads) }),
+    ...(result === undefined ? {} : { result }),
+  }
+}
+
+/** What is decided for a user before the split, and which arm of several is theirs; nothing of rollouts that are not for pages. */
+export function pageChoices(
   compiled: CompiledRuleset,
   user: User | undefined,
   context: DecideContext | undefined,
   environment: DecideEnvironment,
-): { readonly [rollout: string]: PageResult } {
-  // Requests are dealt out in the page, and breakers are this process's own: neither may hide what comes before the split.
-  const here: DecideEnvironment = { ...environment, random: environment.random ?? (() => 0), forced: undefined }
+): PageChoices {
+  const { forced } = environment
+  const here: DecideEnvironment = {
+    ...environment,
+    // Requests are dealt out in the page, and breakers are this process's own: neither may hide what comes before the split.
+    random: environment.random ?? (() => 0),
+    forced: forced && ((rollout) => (forced(rollout) === 'deadman' ? 'deadman' : undefined)),
+  }
   const out = newResolution()
   const results: { [rollout: string]: PageResult } = {}
+  const canaries: { [rollout: string]: string } = {}
   for (const [key, rollout] of compiled.rollouts) {
     if (rollout.source.browser !== true) continue
-    const result = resultOf(compiled, rollout, user, context, here, out)
-    if (result !== undefined) results[key] = result
+    resolve(compiled, rollout, user, context, here, out)
+    const { arm, cause } = out
+    if (!commonReasons.has(cause.reason)) {
+      const { reason, rule, randomised } = cause
+      const by = rule === undefined ? {} : { rule }
+      results[key] = { variant: arm.name, reason, ...by, ...(randomised ? { randomised } : {}) }
+    }
+    if (rollout.split === undefined) continue
+    const unit = unitOf(rollout, user, here)
+    const { name } = unit === undefined ? rollout.canary : canaryOf(rollout, unit)
+    if (name !== rollout.canary.name) canaries[key] = name
   }
-  return results
-}
-
-function resultOf(
-  compiled: CompiledRuleset,
-  rollout: CompiledRollout,
-  user: User | undefined,
-  context: DecideContext | undefined,
-  environment: DecideEnvironment,
-  out: Resolution,
-): PageResult | undefined {
-  resolve(compiled, rollout, user, context, environment, out)
-  const { reason, rule, randomised } = out.cause
-  if (ownReasons.has(reason)) return undefined
-  return {
-    variant: out.arm.name,
-    reason,
-    ...(rule === undefined ? {} : { rule }),
-    ...(randomised ? { randomised } : {}),
-  }
+  return { results, canaries }
 }
 
 /** The variant that the split gives a unit: what a page comes to where it was told no result. */
@@ -82,8 +113,9 @@ export function splitVariant(rollout: CompiledRollout, unit: string): string {
 
 /**
  * What a page may know, for its user: the rollouts that are marked for browsers, without rules, cohorts, members, overrides and the salt of
- * units, and in their place what they decided for this one user. A rule's name is told where it decided. Deciding by phase, `result` and
- * split from this gives what `decide` gives from the whole ruleset. Pure; never throws, whatever the user object does.
+ * units, and in their place what they decided for this one user. A rule's name is told where it decided. Deciding by `result`, then by the
+ * split, gives what `decide` gives from the whole ruleset. Breakers that are open here are not told of. Pure; never throws, whatever the
+ * user object does.
  *
  * @example
  * projectPage(compiled, { id: 'user-1' }, { cookies: {} }, { now: Date.now }).rollouts['checkout-v2']?.result // { variant: 'canary', reason: 'cohort' }
@@ -94,12 +126,8 @@ export function projectPage(
   context: DecideContext | undefined,
   environment: DecideEnvironment,
 ): PageRuleset {
-  const results = pageResults(compiled, user, context, environment)
-  const rollouts: { [key: string]: PageRollout } = {}
-  for (const [key, { source }] of compiled.rollouts) {
-    if (source.browser !== true) continue
-    const result = Object.hasOwn(results, key) ? results[key] : undefined
-    rollouts[key] = result === undefined ? pageRollout(source) : { ...pageRollout(source), result }
-  }
-  return { version: compiled.version, rollouts }
+  const choices = pageChoices(compiled, user, context, environment)
+  const shown = [...compiled.rollouts].filter(([, { source }]) => source.browser === true)
+  const rollouts = shown.map(([key, rollout]) => [key, pageRollout(key, pageTemplate(rollout), choices)])
+  return { version: compiled.version, rollouts: Object.fromEntries(rollouts) }
 }

@@ -20,10 +20,11 @@ describe('a page', () => {
   it('is told of rollouts for pages, and what was decided for its user', async () => {
     const { hub } = hubWith({ r: withCohort, hidden: rollout })
     const { first } = await pageOf(hub, 'page-0001', ada)
-    const { browser: _, cohorts: _of, ...shown } = withCohort
+    const { browser: _, cohorts: _of, variants: _arms, ...shown } = withCohort
+    const result = { variant: 'canary', reason: 'cohort' }
     expect(first).toEqual({
       type: 'ruleset',
-      ruleset: { version: 1, rollouts: { r: { ...shown, result: { variant: 'canary', reason: 'cohort' } } } },
+      ruleset: { version: 1, rollouts: { r: { ...shown, canary: 'canary', result } } },
       flushMs: 2000,
       heartbeatMs: 15_000,
     })
@@ -88,7 +89,7 @@ describe('a page', () => {
     await publish(rulesetOf(2, { r: withCohort }))
     expect(page.messages().at(-1)).toMatchObject({
       ...{ from: 1, version: 2, flushMs: 2000 },
-      rollouts: { r: { salt: rollout.salt, variants: rollout.variants, result: { reason: 'cohort' } } },
+      rollouts: { r: { salt: rollout.salt, canary: 'canary', result: { reason: 'cohort' } } },
     })
     await publish(rulesetOf(3, { r: rollout }))
     expect(page.messages().at(-1)).toMatchObject({ type: 'ruleset', ruleset: { version: 3, rollouts: {} } })
@@ -105,13 +106,12 @@ describe('a page', () => {
   it('is decided for anew when it greets for another user, and when it comes back with the version it has', async () => {
     const { hub } = hubWith({ r: withCohort })
     const page = await pageOf(hub, 'page-0001', { user: { id: 'bob' } })
-    const patch = { type: 'patch', from: 1, version: 1, flushMs: 2000, heartbeatMs: 15_000 }
-    expect(await page.greets({ ...ada, version: 1 })).toEqual([
-      { ...patch, rollouts: { r: { result: { variant: 'canary', reason: 'cohort' }, unit: null } } },
-    ])
-    expect(await page.greets({ user: { id: 'bob' }, version: 1 })).toEqual([
-      { ...patch, rollouts: { r: { result: null, unit: null } } },
-    ])
+    const told = (result?: object) => [{ type: 'ruleset', ruleset: { version: 1, rollouts: { r: { ...result } } } }]
+    const cohort = { result: { variant: 'canary', reason: 'cohort' } }
+    expect(await page.greets({ ...ada, version: 1 })).toMatchObject(told(cohort))
+    const [bob] = await page.greets({ user: { id: 'bob' } })
+    expect(bob).toMatchObject(told()[0] ?? {})
+    expect(JSON.stringify(bob)).not.toContain('result')
     expect(await page.greets(ada)).toMatchObject([{ type: 'ruleset', ruleset: { version: 1 } }])
   })
 

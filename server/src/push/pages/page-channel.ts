@@ -142,9 +142,7 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
         session.sentVersion = 0
         return parts.slow(session)
       }
-      if (hello.version !== edition.version) return whole(session, seat, edition, visitor)
-      const decided = edition.decide(visitor, environment)
-      write(session, seat, edition.resultsFrame(decided), { edition, visitor, decided })
+      whole(session, seat, edition, visitor)
     },
     catchUp(session) {
       const seat = seats.get(session)
@@ -176,14 +174,10 @@ export function createPageChannel(parts: PageChannelParts): PageChannel {
       const visitor = await parts.identify(hello, agent)
       const edition = await newest()
       if (visitor.isRefused) parts.count('page_users_unproved')
-      const { instance, sdk, version = 0 } = hello
+      const { instance, sdk, version = edition.version } = hello
       overHttp.heard({ instance, environment: parts.environment, sdk: `${sdk.name}/${sdk.version}`, version })
-      const decided = edition.decide(visitor, environment)
-      const isHeld = version === edition.version
-      return [
-        ...(visitor.isRefused ? [encodeMessage(unproved)] : []),
-        isHeld ? edition.resultsText(decided) : edition.text(decided),
-      ]
+      const told = edition.text(edition.decide(visitor, environment))
+      return visitor.isRefused ? [encodeMessage(unproved), told] : [told]
     },
     overHttp: () => overHttp.views(),
   }

@@ -18,8 +18,10 @@ function applied(held: PageRuleset, patch: PagePatchMessage | PageRulesetMessage
   expect(patch.from).toBe(held.version)
   const rollouts: { [key: string]: PageRollout } = { ...held.rollouts }
   for (const [key, fields] of Object.entries(patch.rollouts ?? {})) {
-    const merged = Object.entries({ ...rollouts[key], ...fields }).filter(([, value]) => value !== null)
-    rollouts[key] = Object.fromEntries(merged) as unknown as PageRollout
+    const { result, ...merged } = { ...rollouts[key], ...fields } as unknown as PageRollout
+    // Nothing else is ever taken away, so that a page can put one over the other.
+    expect(Object.values(merged)).not.toContain(null)
+    rollouts[key] = result === null || result === undefined ? merged : { ...merged, result }
   }
   return { version: patch.version, rollouts }
 }
@@ -32,7 +34,16 @@ const rollouts = fc.record(
     hash: fc.constant(1),
     epoch: fc.integer({ min: 1, max: 3 }),
     weight: fc.integer({ min: 0, max: 100 }),
-    variants: fc.constant([{ name: 'stable' }, { name: 'canary', payload: { x: 1 } }]),
+    variants: fc.constantFrom(
+      [{ name: 'stable' }, { name: 'canary', payload: { x: 1 } }],
+      [
+        { name: 'stable', payload: 0 },
+        { name: 'canary', share: 1 },
+        { name: 'second', payload: 's', share: 2 },
+      ],
+    ),
+    events: fc.constant(['buy']),
+    deadmanMs: fc.constant(60_000),
     stage: fc.constantFrom('one', 'two'),
     cohorts: fc.constant(['beta']),
     overrides: fc.dictionary(fc.constantFrom('ada', 'bob'), fc.constantFrom('stable', 'canary')),
@@ -66,7 +77,6 @@ describe('patches of pages', () => {
         fc.array(fc.constantFrom(6, 18), { minLength: 5, maxLength: 5 }),
         (all, user, isProved, hours) => {
           const visitor: Visitor = { user, cookies: {}, agent: undefined, isProved, isRefused: false }
-          const stranger: Visitor = { ...visitor, user: undefined, isProved: !isProved }
           const environmentAt = (i: number) => ({ now: () => (hours[i] ?? 0) * 3_600_000 })
           let edition: PageEdition | undefined
           let held: PageRuleset | undefined
@@ -89,10 +99,11 @@ describe('patches of pages', () => {
             const other = next.decide(visitor, environmentAt(i + 1))
             const later = applied(held, messageOf(next.changeFrame(next, is, other)))
             expect(later).toEqual(JSON.parse(next.text(other)).ruleset)
-            expect(applied(later, messageOf(next.resultsFrame(is)))).toEqual(held)
-            // Whoever had this version of somebody else, proved or not, has it for this user then.
-            const theirs = JSON.parse(next.text(next.decide(stranger, environmentAt(i)))).ruleset as PageRuleset
-            expect(applied(theirs, JSON.parse(next.resultsText(is)))).toEqual(held)
+            // Whoever had something else of this version, proved or not, has it for this user then.
+            const stranger: Visitor = { ...visitor, user: undefined, isProved: !isProved }
+            const theirs = next.decide(stranger, environmentAt(i))
+            const had = JSON.parse(next.text(theirs)).ruleset as PageRuleset
+            expect(applied(had, messageOf(next.changeFrame(next, theirs, is)))).toEqual(held)
           }
         },
       ),

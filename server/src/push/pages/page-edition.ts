@@ -2,10 +2,13 @@ import {
   type CompiledRuleset,
   compileRuleset,
   type DecideEnvironment,
-  pageResults,
+  type PageChoices,
+  type PageTemplate,
+  pageChoices,
   pageRollout,
+  pageTemplate,
 } from '@pipit/shared/decide'
-import type { Cadence, PagePatchMessage, PageResult, PageRollout, PageRulesetMessage } from '@pipit/shared/protocol'
+import type { Cadence, PagePatchMessage, PageRollout, PageRulesetMessage } from '@pipit/shared/protocol'
 import { type Ruleset, sameJson } from '@pipit/shared/rules'
 import type { Edition } from '../edition.ts'
 import { textFrame } from '../frame.ts'
@@ -18,12 +21,11 @@ const idleFlushMs = 10_000
 const keptAnswers = 100
 
 type Rollouts = { readonly [key: string]: PageRollout }
-type Results = { readonly [rollout: string]: PageResult }
-type Patches = { [key: string]: { [field: string]: unknown } }
+type Templates = { readonly [key: string]: PageTemplate }
+type Patches = { [key: string]: { readonly [field: string]: unknown } }
 
 /** What was decided for a page's user, and the same as text: pages of the same text get the same bytes. */
-export interface Decided {
-  readonly results: Results
+export interface Decided extends PageChoices {
   /** False: the page is to split by the anonymous id, whatever it takes its user for. */
   readonly isProved: boolean
   readonly text: string
@@ -34,83 +36,85 @@ export interface PageEdition {
   readonly edition: Edition
   readonly version: number
   readonly compiled: CompiledRuleset
-  /** Without results, for a page whose user is proved, or not. */
-  rollouts(isProved: boolean): Rollouts
+  /** By rollout, for a page whose user is proved, or not. */
+  templates(isProved: boolean): Templates
   readonly cadence: Cadence
   /** Whether what is decided before the split may change by itself with the hour. */
   readonly goesByTime: boolean
   decide(visitor: Visitor, environment: DecideEnvironment): Decided
-  /** The `ruleset` message for pages of these results. */
+  rollouts(decided: Decided): Rollouts
+  /** The `ruleset` message for pages of which this was decided. */
   text(decided: Decided): string
   frame(decided: Decided): Buffer
-  /** For who holds this version, and results of whom is not known: a `patch` with everything that depends on the user. */
-  resultsText(decided: Decided): string
-  resultsFrame(decided: Decided): Buffer
-  /** From another edition, or from other results of this one. Where a rollout went, the whole. */
+  /** From another edition, or from what this one decided before. The whole, where a patch cannot say it. */
   changeFrame(before: PageEdition, was: Decided, is: Decided): Buffer
 }
 
 export function createPageEdition(edition: Edition, previous?: PageEdition): PageEdition {
   const compiled = compileRuleset(edition.ruleset, previous?.compiled)
-  const proved: { [key: string]: PageRollout } = {}
-  for (const [key, { source }] of compiled.rollouts) if (source.browser === true) proved[key] = pageRollout(source)
-  let unproved: Rollouts | undefined
-  const rollouts = (isProved: boolean): Rollouts => {
+  const proved: { [key: string]: PageTemplate } = {}
+  for (const [key, rollout] of compiled.rollouts)
+    if (rollout.source.browser === true) proved[key] = pageTemplate(rollout)
+  let unproved: Templates | undefined
+  const templates = (isProved: boolean): Templates => {
     if (isProved) return proved
     unproved ??= mapValues(proved, byAnonymousId)
     return unproved
   }
   const cadence = { flushMs: flushMsOf(proved), heartbeatMs: edition.cadence.heartbeatMs }
   const { version } = compiled
-  const texts = keep(({ results, isProved }: Decided): string => {
-    const told = mapValues(rollouts(isProved), (rollout, key) => {
-      const result = at(results, key)
-      return result === undefined ? rollout : { ...rollout, result }
-    })
-    return encode({ type: 'ruleset', ruleset: { version, rollouts: told }, ...cadence })
-  })
+  const rollouts = (decided: Decided): Rollouts =>
+    mapValues(templates(decided.isProved), (template, key) => pageRollout(key, template, decided))
+  const texts = keep((decided: Decided): string =>
+    encode({ type: 'ruleset', ruleset: { version, rollouts: rollouts(decided) }, ...cadence }),
+  )
   const frames = keep((decided: Decided) => textFrame(texts(decided.text, decided)))
-  const resultsTexts = keep(({ results, isProved }: Decided) => {
-    const patched = mapValues(rollouts(isProved), ({ unit = null }, key) => ({
-      result: at(results, key) ?? null,
-      unit,
-    }))
-    return encode({ type: 'patch', from: version, version, rollouts: patched, ...cadence })
-  })
-  const resultsFrames = keep((decided: Decided) => textFrame(resultsTexts(decided.text, decided)))
-  const newChanges = () =>
-    keep(({ before, was, is }: Step) => {
-      const patch = patchOf(before, made, was, is)
-      return patch === undefined ? made.frame(is) : textFrame(encode(patch))
-    })
   let unlisted: CompiledRuleset | undefined
-  let changesFrom: PageEdition | undefined
-  let changes = newChanges()
+  let change: Change | undefined
 
   const made: PageEdition = {
-    ...{ edition, version, compiled, rollouts, cadence },
+    ...{ edition, version, compiled, templates, cadence, rollouts },
     goesByTime: goesByTime(compiled),
     decide({ user, cookies, agent, isProved }, environment) {
       const headers = agent === undefined ? {} : { 'user-agent': agent }
       if (!isProved) unlisted ??= compileRuleset(withoutLists(edition.ruleset))
-      const decided = pageResults(isProved ? compiled : (unlisted ?? compiled), user, { headers, cookies }, environment)
-      return { results: decided, isProved, text: `${isProved ? '' : '!'}${JSON.stringify(decided)}` }
+      const choices = pageChoices(isProved ? compiled : (unlisted ?? compiled), user, { headers, cookies }, environment)
+      return { ...choices, isProved, text: `${isProved ? '' : '!'}${JSON.stringify(choices)}` }
     },
     text: (decided) => texts(decided.text, decided),
     frame: (decided) => frames(decided.text, decided),
-    resultsText: (decided) => resultsTexts(decided.text, decided),
-    resultsFrame: (decided) => resultsFrames(decided.text, decided),
     changeFrame(before, was, is) {
-      if (changesFrom !== before) {
-        changesFrom = before
-        changes = newChanges()
-      }
-      // Most results stay as they are: then what they are does not matter, unless everything is told.
-      const isSame = was.text === is.text && !hasLost(before, made)
-      return changes(isSame ? String(is.isProved) : `${was.text} ${is.text}`, { before, was, is })
+      if (change?.before !== before) change = createChange(before, made)
+      return change.patch(was, is) ?? made.frame(is)
     },
   }
   return made
+}
+
+/** The way from one edition to another, or to what the same one decides later. */
+interface Change {
+  readonly before: PageEdition
+  /** As a frame; undefined where everything is to be told. */
+  patch(was: Decided, is: Decided): Buffer | undefined
+}
+
+function createChange(before: PageEdition, after: PageEdition): Change {
+  const had = before.templates(true)
+  /** Where what is told hangs on the user: of the rest, everybody is told the same fields. */
+  const personal = Object.entries(after.templates(true))
+    .filter(([key, template]) => !sameJson(choicesIn(at(had, key)), choicesIn(template)))
+    .map(([key]) => key)
+  const patches = keep(({ was, is }: Step) => {
+    const patch = patchOf(before, after, was, is)
+    return { frame: patch && textFrame(encode(patch)) }
+  })
+  /** Most choices stay as they are: then few of them count, if any. */
+  const briefOf = ({ isProved, results, canaries }: Decided): string =>
+    JSON.stringify([isProved, personal.map((key) => [at(results, key), at(canaries, key)])])
+  return {
+    before,
+    patch: (was, is) => patches(was.text === is.text ? briefOf(is) : `${was.text} ${is.text}`, { was, is }).frame,
+  }
 }
 
 /** As it is for who cannot be told by an id: an anonymous id that is the id of a member or of an override is neither's. */
@@ -120,8 +124,9 @@ function withoutLists(ruleset: Ruleset): Ruleset {
   return { ...ruleset, rollouts: Object.fromEntries(rollouts), cohorts: Object.fromEntries(cohorts) }
 }
 
+const choicesIn = ({ canary, payloads, result }: Partial<PageTemplate> = {}) => ({ canary, payloads, result })
+
 interface Step {
-  readonly before: PageEdition
   readonly was: Decided
   readonly is: Decided
 }
@@ -134,23 +139,22 @@ const at = <T>(record: { readonly [key: string]: T }, key: string): T | undefine
 const mapValues = <T, V>(record: { readonly [key: string]: T }, map: (value: T, key: string) => V) =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]))
 
-const byAnonymousId = (rollout: PageRollout): PageRollout => ({ ...rollout, unit: 'anonymousId' })
+const byAnonymousId = (template: PageTemplate): PageTemplate => ({
+  ...template,
+  common: { ...template.common, unit: 'anonymousId' },
+})
 
-/** Whether a page that has the one edition has a rollout that is none of the other. */
-const hasLost = (before: PageEdition, after: PageEdition): boolean =>
-  Object.keys(before.rollouts(true)).some((key) => !Object.hasOwn(after.rollouts(true), key))
-
-/** Undefined where a rollout went. */
+/** Undefined where a rollout went, or a field that pages cannot be told is gone. */
 function patchOf(before: PageEdition, after: PageEdition, was: Decided, is: Decided): PagePatchMessage | undefined {
-  if (hasLost(before, after)) return undefined
+  // To a page, a patch from no version would be the whole.
+  if (before.version === 0) return undefined
+  const held = before.rollouts(was)
+  const told = after.rollouts(is)
+  if (Object.keys(held).some((key) => !Object.hasOwn(told, key))) return undefined
   const rollouts: Patches = {}
-  const held = before.rollouts(was.isProved)
-  for (const [key, rollout] of Object.entries(after.rollouts(is.isProved))) {
-    const had = at(held, key)
-    const fields = had === rollout ? {} : changedFields(had, rollout)
-    const result = at(is.results, key)
-    const formerly = had === undefined ? undefined : at(was.results, key)
-    if (!sameJson(formerly, result)) fields.result = result ?? null
+  for (const [key, rollout] of Object.entries(told)) {
+    const fields = changedFields(at(held, key), rollout)
+    if (fields === undefined) return undefined
     if (Object.keys(fields).length > 0) rollouts[key] = fields
   }
   return {
@@ -162,17 +166,25 @@ function patchOf(before: PageEdition, after: PageEdition, was: Decided, is: Deci
   }
 }
 
-function changedFields(before: PageRollout | undefined, after: PageRollout): { [field: string]: unknown } {
+/** Undefined where another field than the result is gone. */
+function changedFields(
+  before: PageRollout | undefined,
+  after: PageRollout,
+): { readonly [field: string]: unknown } | undefined {
   const had = (before ?? {}) as { readonly [field: string]: unknown }
   const fields: { [field: string]: unknown } = {}
   for (const [field, value] of Object.entries(after)) if (!sameJson(had[field], value)) fields[field] = value
-  for (const field of Object.keys(had)) if (!Object.hasOwn(after, field)) fields[field] = null
+  for (const field of Object.keys(had)) {
+    if (Object.hasOwn(after, field)) continue
+    if (field !== 'result') return undefined
+    fields.result = null
+  }
   return fields
 }
 
-function flushMsOf(rollouts: Rollouts): number {
-  const isJudged = Object.values(rollouts).some(
-    ({ phase }) => phase === 'running' || phase === 'paused' || phase === 'awaiting-approval',
+function flushMsOf(templates: Templates): number {
+  const isJudged = Object.values(templates).some(
+    ({ common: { phase } }) => phase === 'running' || phase === 'paused' || phase === 'awaiting-approval',
   )
   return isJudged ? judgedFlushMs : idleFlushMs
 }
