@@ -229,6 +229,31 @@ export async function pageOf(hub: PushHub, instance: string, fields: object = {}
   return { ...memory, ...seat, says, greets, first }
 }
 
+/** When pages of these tests post, by their clock. */
+export const pageNow = 5000
+
+interface Happenings {
+  /** With `ms`: latencies of all that ended so. */
+  readonly outcomes?: readonly unknown[]
+  readonly exposures?: readonly unknown[]
+  /** With `ageMs` in place of `at`. */
+  readonly events?: readonly unknown[]
+}
+
+/** The items that a page makes of it. */
+export function itemsOf({ outcomes = [], exposures = [], events = [] }: Happenings) {
+  const items: { [item: string]: unknown[] } = {}
+  const add = (item: unknown, entries: readonly unknown[]): void => {
+    const text = JSON.stringify(item)
+    items[text] = [...(items[text] ?? []), ...entries]
+  }
+  for (const { ms, ...item } of outcomes as readonly { readonly ms: readonly unknown[] }[]) add(item, ms)
+  for (const exposure of exposures) add(exposure, [0])
+  for (const { ageMs, ...event } of events as readonly { readonly ageMs: number }[])
+    add({ ...event, at: pageNow - ageMs }, [0])
+  return items
+}
+
 /** What the hub answers to a page's post. */
 export async function posted(hub: PushHub, post: object, who: Partial<Who> = {}): Promise<readonly Message[]> {
   const envelope = parsePagePost(JSON.stringify(post))

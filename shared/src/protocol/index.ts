@@ -36,5 +36,12 @@ export type {
   PageUser,
 } from './page.ts'
 export { encodeMessage, type Parsed, parseSdkMessage, parseServerMessage } from './parse.ts'
-export { type PagePostEnvelope, parsePagePost, type ReadPagePost, type ReadPageReport } from './parse-page-post.ts'
+export type { PageOutcomes, PastPageEvent } from './parse-page-items.ts'
+export {
+  type PagePostEnvelope,
+  parsePagePost,
+  type ReadPagePost,
+  type ReadPageReport,
+  type UnpackedPageReport,
+} from './parse-page-post.ts'
 export { applyPatch, diffRulesets } from './patch.ts'

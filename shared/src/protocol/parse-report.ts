@@ -166,7 +166,7 @@ function readBreaker(value: unknown, path: string): BreakerState {
 /** Throws `Fault`. */
 export function readDropped(source: JsonRecord, path: string): DroppedCounts {
   const counts: { [kind: string]: number } = {}
-  for (const kind of ['outcomes', 'exposures', 'events', 'unknownOperators', 'invalid']) {
+  for (const kind of ['outcomes', 'exposures', 'events', 'unknownOperators', 'invalid', 'reports']) {
     const value = optionalCount(source, kind, path)
     if (value !== undefined) counts[kind] = value
   }

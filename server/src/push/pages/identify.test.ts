@@ -63,6 +63,8 @@ describe('the user of a page', () => {
     ['no proof', { id: 'ada', plan: 'beta' }, undefined],
     ['the proof of somebody else', { id: 'ada', plan: 'beta' }, hashOf('bob')],
     ['a proof under another secret', { id: 'ada', plan: 'beta' }, hashOf('ada', 'another')],
+    ['a proof that is none', { id: 'ada', plan: 'beta' }, 'abc'],
+    ['a proof that is too long', { id: 'ada', plan: 'beta' }, hashOf('ada').repeat(3)],
     ['attributes alone', { plan: 'beta' }, undefined],
   ])('counts as anonymous with %s, and the page is told once', async (_name, user, userHash) => {
     const { hub } = setup()
@@ -111,11 +113,10 @@ describe('the user of a page', () => {
     const told = await posted(hub, { ...hello, user })
     expect(told).toMatchObject([{ type: 'error', code: 'user-hash', retry: false }, { type: 'ruleset' }])
     expect(reasons(told[1])).toEqual({})
-    const held = await posted(hub, { ...hello, user, version: 1 })
-    expect(held).toMatchObject([
-      { code: 'user-hash' },
-      { type: 'patch', from: 1, version: 1, rollouts: { listed: { result: null, unit: 'anonymousId' } } },
-    ])
+    for (const userHash of ['', 'abc', 'g'.repeat(64), 'a'.repeat(129), 7, null, ['a']]) {
+      const broken = await posted(hub, { ...hello, user, userHash })
+      expect(broken).toEqual(told)
+    }
   })
 
   it('is asked for again when what is asked for has changed', async () => {

@@ -32,5 +32,6 @@ export function identify(claim: Claim, agent: string | undefined, settings: Page
 function isProof(given: string | undefined, id: string, secret: string | undefined): boolean {
   if (given === undefined || secret === undefined) return false
   const right = createHmac('sha256', secret).update(id).digest()
-  return timingSafeEqual(right, Buffer.from(given, 'hex'))
+  const told = Buffer.from(given, 'hex')
+  return told.length === right.length && timingSafeEqual(right, told)
 }

@@ -1,15 +1,20 @@
 import { unitHash } from '@pipit/shared/hash'
-import type { PageReport } from '@pipit/shared/protocol'
 import type { Ruleset, RulesetRollout } from '@pipit/shared/rules'
 import { decodeSketch } from '@pipit/shared/sketch'
 import { createFakeClock } from '@pipit/shared/testing'
 import { describe, expect, it } from 'vitest'
-import { type HubOptions, hubOf, posted, rollout } from '../hub-fixture.ts'
+import { type HubOptions, hubOf, itemsOf, pageNow, posted, rollout } from '../hub-fixture.ts'
 
 const open: RulesetRollout = { ...rollout, weight: 100, browser: true }
 const hubWith = (rollouts: Ruleset['rollouts'], more: HubOptions = {}) =>
   hubOf({ ruleset: { version: 1, environment: 'production', unitSalt: 'u', rollouts, cohorts: {} }, ...more })
-const sender = { type: 'reports', key: 'web_good', instance: 'page-0001', sdk: { name: 't', version: '1' } }
+const sender = {
+  type: 'reports',
+  now: pageNow,
+  key: 'web_good',
+  instance: 'page-0001',
+  sdk: { name: 't', version: '1' },
+}
 
 const decision = { rollout: 'r', epoch: 1, variant: 'canary', reason: 'split', randomised: true }
 const outcome = { ...decision, ok: true, ms: [null] }
@@ -21,9 +26,18 @@ const rollouts = {
   hidden: { ...rollout, events: ['buy', 'server-side'] },
 }
 
-async function sent(report: object, more: Ruleset['rollouts'] = rollouts, options: HubOptions = {}) {
+interface Happened {
+  readonly user?: object
+  readonly dropped?: object
+  readonly outcomes?: readonly object[]
+  readonly exposures?: readonly object[]
+  readonly events?: readonly object[]
+}
+
+async function sent(happened: Happened, more: Ruleset['rollouts'] = rollouts, options: HubOptions = {}) {
   const { hub, reports } = hubWith(more, options)
-  const answers = await posted(hub, { ...sender, reports: [{ seq: 1, ...report }] })
+  const { outcomes: _o, exposures: _e, events: _v, ...report } = happened
+  const answers = await posted(hub, { ...sender, reports: [{ seq: 1, ...report, items: itemsOf(happened) }] })
   return { answers, hub, instance: reports[0]?.instance, report: reports[0]?.report }
 }
 
@@ -75,13 +89,18 @@ describe('the report of a page', () => {
   it('has a cell for each comparison, and none of what is no evidence', async () => {
     const forced = { ...outcome, reason: 'override', randomised: false }
     const ruled = { ...outcome, reason: 'rule', rule: 'half' }
-    const none = ['phase', 'holdback', 'prerequisite', 'layer', 'no-unit'].map((reason) => ({ ...outcome, reason }))
-    const { report } = await sent({ user: { id: 'ada' }, outcomes: [outcome, forced, ruled, ...none] })
-    expect(report?.outcomes?.map(({ stratum }) => stratum)).toEqual(['split', 'forced', 'rule:half'])
+    const reasons = ['not-ready', 'unknown-rollout', 'phase', 'holdback', 'prerequisite', 'layer', 'no-unit']
+    const none = reasons.map((reason) => ({ ...outcome, rollout: 'nowhere', reason }))
+    const exposures = none.map(({ ms: _, ok: _ok, ...exposure }) => exposure)
+    const done = await sent({ user: { id: 'ada' }, outcomes: [outcome, forced, ruled, ...none], exposures })
+    expect(done.answers).toEqual([{ type: 'ack', seq: 1 }])
+    expect(done.report?.outcomes?.map(({ stratum }) => stratum)).toEqual(['split', 'forced', 'rule:half'])
+    expect(done.report).not.toHaveProperty('exposures')
+    expect(done.hub.counters()).not.toHaveProperty('page_foreign_cells')
   })
 
   it('is counted in the bucket of its user, and of nobody in any', async () => {
-    const bucketsOf = async (fields: object, more: HubOptions = {}, all: Ruleset['rollouts'] = rollouts) =>
+    const bucketsOf = async (fields: Happened, more: HubOptions = {}, all: Ruleset['rollouts'] = rollouts) =>
       (await sent({ ...fields, outcomes: [{ ...outcome, ms: [1, 2, 3] }] }, all, more)).report?.outcomes?.[0]?.buckets
     const ada = await bucketsOf({ user: { id: 'ada' } })
     expect(ada?.slice(1)).toEqual([3, 0, 3])
@@ -117,7 +136,7 @@ describe('the report of a page', () => {
     })
     expect(report?.exposures).toHaveLength(1)
     expect(report?.outcomes).toHaveLength(1)
-    expect(report?.events).toEqual([])
+    expect(report).not.toHaveProperty('events')
     expect(hub.counters()).toMatchObject({ page_foreign_cells: 3, page_events_unused: 1 })
   })
 
@@ -139,7 +158,7 @@ describe('the report of a page', () => {
       outcomes: [outcome],
       events: [{ event: 'buy', ageMs: 0 }],
     })
-    expect(report).toMatchObject({ exposures: [], outcomes: [{ rollout: 'r' }], events: [] })
+    expect(report).toEqual({ type: 'report', seq: 1, outcomes: [expect.objectContaining({ rollout: 'r' })] })
     expect(hub.counters()).toMatchObject({ page_without_unit: 2 })
   })
 
@@ -149,7 +168,7 @@ describe('the report of a page', () => {
     for (let i = 0; i < 40; i++) {
       const { report } = await sent({ user: { id: `u${i}` }, exposures: [decision] }, sampled)
       const isIn = Number.parseInt(unitHash('u', `u${i}`).slice(0, 8), 16) < 0x80000000
-      expect(report?.exposures).toHaveLength(isIn ? 1 : 0)
+      expect(report?.exposures ?? []).toHaveLength(isIn ? 1 : 0)
       if (isIn) kept++
     }
     expect(kept).toBeGreaterThan(5)
@@ -158,7 +177,10 @@ describe('the report of a page', () => {
 
   it('tells of each user by itself, whoever greeted', async () => {
     const { hub, reports } = hubWith(rollouts)
-    const two = ['ada', 'bob'].map((id, i) => ({ seq: i + 1, user: { id }, exposures: [decision] }))
+    const two = ['ada', 'bob'].map((id, i) => ({
+      ...{ seq: i + 1, user: { id } },
+      items: itemsOf({ exposures: [decision] }),
+    }))
     const greeting = { ...sender, type: 'hello', protocol: 1, user: { id: 'eve' }, reports: two }
     expect(await posted(hub, greeting)).toMatchObject([{ seq: 1 }, { seq: 2 }, { type: 'ruleset' }])
     expect(reports.map(({ report }) => report.exposures?.[0]?.units)).toEqual([
@@ -175,16 +197,16 @@ describe('the report of a page', () => {
   })
 
   it('that says too much is refused for good, and says by which limit', async () => {
-    const many = (length: number): object => ({ outcomes: [{ ...outcome, ms: new Array(length).fill(1) }] })
+    const many = (length: number) => ({ outcomes: [{ ...outcome, ms: new Array(length).fill(1) }] })
     const limits = { limits: { pageOutcomes: 5 } }
     const { answers, report } = await sent(many(6), rollouts, limits)
     expect(answers).toEqual([
-      expect.objectContaining({ type: 'error', code: 'limit', retry: false, seq: 1, path: 'outcomes' }),
+      expect.objectContaining({ type: 'error', code: 'limit', retry: false, seq: 1, path: 'items' }),
     ])
     expect(answers[0]?.message).toMatch(/6 outcomes.*limit pageOutcomes/)
     expect(report).toBeUndefined()
     expect((await sent(many(5), rollouts, limits)).answers).toEqual([{ type: 'ack', seq: 1 }])
-    const lists = { outcomes: new Array(1025).fill(outcome) }
+    const lists = { outcomes: Array.from({ length: 1025 }, (_, epoch) => ({ ...outcome, epoch })) }
     expect((await sent(lists)).answers).toMatchObject([{ code: 'limit', retry: false, seq: 1 }])
   })
 
@@ -209,7 +231,7 @@ describe('the report of a page', () => {
         },
       },
     })
-    const reports: PageReport[] = [{ seq: 1 }, { seq: 2 }]
+    const reports = [{ seq: 1 }, { seq: 2, items: {} }]
     const unavailable = { type: 'error', code: 'unavailable', retry: true }
     expect(await posted(hub, { ...sender, reports })).toMatchObject([
       { ...unavailable, seq: 1 },

@@ -7,11 +7,11 @@ import {
   type ExposureCell,
   type OutcomeCell,
   type PageDecision,
-  type PageEvent,
   type PageOutcomes,
-  type PageReport,
   type PageUser,
+  type PastPageEvent,
   type Report,
+  type UnpackedPageReport,
   type WireError,
   wireLimits,
 } from '@pipit/shared/protocol'
@@ -27,8 +27,8 @@ export interface PageReportParts {
 }
 
 /** What no page has to tell: a report of so much is not of one user. */
-export function pageReportFault(report: PageReport, { pageOutcomes }: HubLimits): WireError | undefined {
-  const { outcomes = [], exposures = [], events = [], seq } = report
+export function pageReportFault(report: UnpackedPageReport, { pageOutcomes }: HubLimits): WireError | undefined {
+  const { outcomes, exposures, events, seq } = report
   const told = outcomes.reduce((sum, { ms }) => sum + ms.length, 0)
   const bounds = [
     ['outcomes', told, pageOutcomes, 'pageOutcomes'],
@@ -40,7 +40,7 @@ export function pageReportFault(report: PageReport, { pageOutcomes }: HubLimits)
     if (is <= most) continue
     const what = limit === 'pageOutcomeLists' ? 'lists of outcomes' : path
     const message = `report ${seq} tells of ${is} ${what}; a page may tell of ${most} at once (limit ${limit})`
-    return { type: 'error', code: 'limit', message, retry: false, path, seq }
+    return { type: 'error', code: 'limit', message, retry: false, path: 'items', seq }
   }
   return undefined
 }
@@ -50,25 +50,28 @@ export function pageReportFault(report: PageReport, { pageOutcomes }: HubLimits)
  * each rollout what it assigns. What is about rollouts that are not for browsers is left out, and so are exposures and events of nobody; outcomes
  * need no user.
  */
-export function foldPageReport(report: PageReport, parts: PageReportParts): Report {
+export function foldPageReport(report: UnpackedPageReport, parts: PageReportParts): Report {
   const { seq, outcomes, exposures, events, dropped } = report
-  const folded = outcomes === undefined ? undefined : foldOutcomes(outcomes, parts)
-  const lost = folded?.lost ?? 0
+  const { cells, lost } = foldOutcomes(outcomes, parts)
+  const dropping = lost === 0 ? dropped : { ...dropped, outcomes: lost + (dropped.outcomes ?? 0) }
+  const all = {
+    outcomes: cells,
+    exposures: exposures.flatMap((exposure) => exposureOf(exposure, parts)),
+    events: events.flatMap((event) => eventsOf(event, parts)),
+  }
   return {
     type: 'report',
     seq,
-    ...(folded === undefined ? {} : { outcomes: folded.cells }),
-    ...(exposures === undefined ? {} : { exposures: exposures.flatMap((exposure) => exposureOf(exposure, parts)) }),
-    ...(events === undefined ? {} : { events: events.flatMap((event) => eventsOf(event, parts)) }),
-    ...(dropped === undefined && lost === 0
-      ? {}
-      : { dropped: { ...dropped, ...(lost === 0 ? {} : { outcomes: lost + (dropped?.outcomes ?? 0) }) } }),
+    ...Object.fromEntries(Object.entries(all).filter(([, list]) => list.length > 0)),
+    ...(Object.keys(dropping).length === 0 ? {} : { dropped: dropping }),
   }
 }
 
-/** The rollout that something is about, where it is for browsers. */
-function rolloutOf(key: string, { compiled, count }: PageReportParts): CompiledRollout | undefined {
-  const found = compiled.rollout(key)
+/** The rollout that something is about, where it is for browsers and says anything about a variant. */
+function rolloutOf({ rollout, reason }: PageDecision, parts: PageReportParts): CompiledRollout | undefined {
+  if (!isEvidence(reason)) return undefined
+  const { compiled, count } = parts
+  const found = compiled.rollout(rollout)
   if (found?.source.browser === true) return found
   count('page_foreign_cells')
   return undefined
@@ -88,8 +91,8 @@ interface Folded {
 function foldOutcomes(outcomes: readonly PageOutcomes[], parts: PageReportParts): Folded {
   const aggregator = createOutcomeAggregator(parts.random)
   for (const told of outcomes) {
-    const rollout = rolloutOf(told.rollout, parts)
-    if (rollout === undefined || !isEvidence(told.reason)) continue
+    const rollout = rolloutOf(told, parts)
+    if (rollout === undefined) continue
     const unit = unitFor(rollout, told, parts)
     const slice = sliceOf(rollout, parts.user, told.reason)
     const decision = { ...told, unit, ...(slice === undefined ? {} : { slice }) }
@@ -101,7 +104,7 @@ function foldOutcomes(outcomes: readonly PageOutcomes[], parts: PageReportParts)
 }
 
 function exposureOf(exposure: PageDecision, parts: PageReportParts): readonly ExposureCell[] {
-  const rollout = rolloutOf(exposure.rollout, parts)
+  const rollout = rolloutOf(exposure, parts)
   if (rollout === undefined) return []
   const name = unitFor(rollout, exposure, parts)
   if (name === undefined) {
@@ -131,7 +134,7 @@ function isMisplaced(
   return stratum === 'split' && epoch === rollout.epoch && variant !== splitVariant(rollout, unit)
 }
 
-function eventsOf(event: PageEvent, { compiled, user, count }: PageReportParts): readonly EventItem[] {
+function eventsOf(event: PastPageEvent, { compiled, user, count }: PageReportParts): readonly EventItem[] {
   const counting = [...compiled.rollouts.values()].filter(
     ({ source }) => source.browser === true && source.events?.includes(event.event),
   )
