@@ -47,7 +47,7 @@ export const rolloutIn = (ruleset: PageRuleset | undefined, key: string): PageRo
   ruleset && Object.hasOwn(ruleset.rollouts, key) ? ruleset.rollouts[key] : undefined
 
 /** `decide`; throws over a ruleset or a user that is of no form. */
-export function decideOrThrow(
+function decideOrThrow(
   ruleset: PageRuleset | undefined,
   key: string,
   user?: User,

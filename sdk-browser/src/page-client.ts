@@ -29,6 +29,8 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   const listeners: { [event: string]: Set<(value: never) => void> } = {}
   const held = new Map<string, Decision>()
   const exposed = new Set<string>()
+  /** What is asked again and again costs a look-up. */
+  let last: Decision | undefined
   let who = identify(options)
   let ruleset: PageRuleset | undefined
   let source: PageStatus['source'] = 'none'
@@ -64,8 +66,9 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   /** The decision for the page's user, which is kept from the first that is made for them. */
   function own(of: string): Decision {
     const kept = held.get(of)
-    const silentMs = now() - contactAt
-    if (kept && !(silentMs >= (rolloutIn(ruleset, of)?.deadmanMs as number))) return kept
+    const deadmanMs = rolloutIn(ruleset, of)?.deadmanMs as number
+    const silentMs = deadmanMs && now() - contactAt
+    if (kept && !(silentMs >= deadmanMs)) return kept
     const decision = decide(ruleset, of, who.says.user, { random, silentMs })
     if (decision.epoch && decision.reason !== 'deadman') held.set(of, decision)
     return decision
@@ -83,16 +86,21 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
       const of = (typeof which === 'string' ? which : which?.rollout) ?? defaultRollout
       // Of anybody else a page knows nothing.
       const decision = isOther(user) ? decide(undefined, of) : own(of)
-      const view = `${of} ${decision.epoch}`
-      if (held.get(of) === decision && !exposed.has(view)) {
-        exposed.add(view)
-        if (reports.expose(decision)) emit('exposure', decision)
-      }
+      if (decision !== last && held.get(of) === decision) expose(decision)
       return decision
     } catch {
       reports.drop('invalid')
       return decide(undefined, defaultRollout)
     }
+  }
+
+  /** Tells of a decision once for each rollout and epoch. */
+  function expose(decision: Decision): void {
+    last = decision
+    const view = `${decision.rollout} ${decision.epoch}`
+    if (exposed.has(view)) return
+    exposed.add(view)
+    if (reports.expose(decision)) emit('exposure', decision)
   }
 
   function take(next: PageRuleset, of: PageStatus['source'], ageMs: number): void {
@@ -104,13 +112,12 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
       (one) => JSON.stringify(before[one]) !== JSON.stringify(next.rollouts[one]),
     )
     // What is kept goes where the page asks for it, or where somebody took the canary back.
-    for (const one of rollouts) {
-      const kept = held.get(one)
+    for (const [one, kept] of held) {
       const after = decide(next, one, who.says.user, { random })
       const isLess =
         after.reason === 'phase' || !((next.rollouts[one]?.weight as number) >= (before[one]?.weight as number))
       if (listeners.change?.size || (isLess && after.variant === 'stable')) held.delete(one)
-      else if (kept?.variant === after.variant) held.set(one, { ...after, payload: kept.payload })
+      else if (kept.variant === after.variant) held.set(one, { ...after, payload: kept.payload })
     }
     if (rollouts.length) emit('change', { version: next.version, rollouts })
     emit('decisions')

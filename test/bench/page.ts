@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- page` (after `npm run build`): the SDK for pages in Chromium, as it is built. What a decision costs beside the hash alone,
+ * `npm run bench -- page` (after `npm run build`): the SDK for pages in Chromium, as it is built. What a decision costs beside the hash alone (the fast one of servers),
  * and how long a fresh page takes from the start of its script to a decision from its bootstrap. Exits with 1 where a bar is missed.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -46,14 +46,14 @@ const create = `pipit.createClient({ ...${JSON.stringify(options)}, bootstrap: J
 
 /** All loops see one callee each, and users that are as long; each round times all, in an order that turns. */
 const loops = `
-const { hashText } = await import('/hash.js')
+const { murmur3 } = await import('/hash.js')
 const sdk = ${create}
 const count = 50_000
 const ids = Array.from({ length: count }, (_, i) => 'user-' + (1_000_000 + ((i * 7919) % count)))
 const user = { id: 'user-1000123', plan: 'beta' }
 let sink = 0
 const candidates = [
-  ['the hash alone', () => { for (let i = 0; i < count; i++) sink += hashText('salt-00000000007' + ids[i]) }],
+  ['the hash alone', () => { for (let i = 0; i < count; i++) sink += murmur3('salt-00000000007' + ids[i], 0) }],
   ['sdk.variant()', () => { for (let i = 0; i < count; i++) sink += sdk.variant().length }],
   ['sdk.variant(user, key)', () => { for (let i = 0; i < count; i++) sink += sdk.variant(user, 'rollout-7').length }],
   ['refresh(), then sdk.variant()', () => { for (let i = 0; i < count; i++) { sdk.refresh(); sink += sdk.variant().length } }],
@@ -147,7 +147,7 @@ const directory = mkdtempSync(join(tmpdir(), 'pipit-bench-page-'))
 const browser = await launchChromium()
 try {
   const file = join(directory, 'hash.js')
-  await bundle(fileURLToPath(new URL('sdk-browser/src/hash-text.ts', root)), { file, platform: 'browser' })
+  await bundle(fileURLToPath(new URL('shared/src/hash/index.ts', root)), { file, platform: 'browser' })
   const timings = await timesOfCalls(browser, readFileSync(file, 'utf8'))
   printTimings(`Chromium ${browser.version()}: the client against the hash alone (12-character ids)`, timings)
   const misses = timings
