@@ -42,10 +42,6 @@ export function variant(ruleset: PageRuleset | undefined, key: string, user?: Us
   return decide(ruleset, key, user).variant
 }
 
-/** By own keys alone, so that `constructor` names nothing. */
-export const rolloutIn = (ruleset: PageRuleset | undefined, key: string): PageRollout | undefined =>
-  ruleset && Object.hasOwn(ruleset.rollouts, key) ? ruleset.rollouts[key] : undefined
-
 /** `decide`; throws over a ruleset or a user that is of no form. */
 function decideOrThrow(
   ruleset: PageRuleset | undefined,
@@ -53,7 +49,8 @@ function decideOrThrow(
   user?: User,
   { random, silentMs = 0 }: PageEnvironment = {},
 ): Decision {
-  const rollout = rolloutIn(ruleset, key)
+  // By own keys alone, so that `constructor` names nothing.
+  const rollout = ruleset && Object.hasOwn(ruleset.rollouts, key) ? ruleset.rollouts[key] : undefined
   const { epoch = 0, stage, payloads, result, deadmanMs } = rollout ?? ({} as Partial<PageRollout>)
 
   const made = ({ variant: name = 'stable', ...fields }: Partial<Decision>): Decision =>

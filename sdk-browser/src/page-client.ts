@@ -2,7 +2,7 @@ import type { RunOptions } from '@pipit/shared/client'
 import type { Decision, User } from '@pipit/shared/decide'
 import type { PageRuleset } from '@pipit/shared/protocol'
 import type { PageClient, PageClientOptions, PageEventsOf, PageStatus } from './api.ts'
-import { decide, rolloutIn } from './decide.ts'
+import { decide } from './decide.ts'
 import { identify } from './identify.ts'
 import { createLink, type Message } from './link.ts'
 import { eventTypes, type Page, type PageEvent } from './page.ts'
@@ -66,7 +66,7 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   /** The decision for the page's user, which is kept from the first that is made for them. */
   function own(of: string): Decision {
     const kept = held.get(of)
-    const deadmanMs = rolloutIn(ruleset, of)?.deadmanMs as number
+    const deadmanMs = ruleset?.rollouts[of]?.deadmanMs as number
     const silentMs = deadmanMs && now() - contactAt
     if (kept && !(silentMs >= deadmanMs)) return kept
     const decision = decide(ruleset, of, who.says.user, { random, silentMs })
@@ -86,21 +86,16 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
       const of = (typeof which === 'string' ? which : which?.rollout) ?? defaultRollout
       // Of anybody else a page knows nothing.
       const decision = isOther(user) ? decide(undefined, of) : own(of)
-      if (decision !== last && held.get(of) === decision) expose(decision)
+      if (decision === last || held.get(of) !== decision) return decision
+      last = decision
+      const view = `${of} ${decision.epoch}`
+      if (!exposed.has(view) && reports.expose(decision)) emit('exposure', decision)
+      exposed.add(view)
       return decision
     } catch {
       reports.drop('invalid')
       return decide(undefined, defaultRollout)
     }
-  }
-
-  /** Tells of a decision once for each rollout and epoch. */
-  function expose(decision: Decision): void {
-    last = decision
-    const view = `${decision.rollout} ${decision.epoch}`
-    if (exposed.has(view)) return
-    exposed.add(view)
-    if (reports.expose(decision)) emit('exposure', decision)
   }
 
   function take(next: PageRuleset, of: PageStatus['source'], ageMs: number): void {
