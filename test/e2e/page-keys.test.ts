@@ -90,13 +90,19 @@ interface PostOptions {
 async function post(fields: object, { key = server.webKey, origin = shop, instance }: PostOptions = {}) {
   const body = {
     ...{ type: 'reports', key, sdk: { name: 'probe', version: '1' }, instance: instance ?? freshInstance() },
-    ...fields,
+    ...{ now: Date.now(), ...fields },
   }
-  const headers = { origin, 'content-type': 'text/plain;charset=UTF-8' }
-  const answer = await fetch(`${server.url}/sdk/v1/page`, { method: 'POST', headers, body: JSON.stringify(body) })
+  const answer = await fetch(`${server.url}/sdk/v1/page`, {
+    ...{ method: 'POST', headers: { origin }, body: JSON.stringify(body), keepalive: true },
+  })
   const text = await answer.text()
-  return { status: answer.status, text, body: JSON.parse(text) }
+  const readableBy = answer.headers.get('access-control-allow-origin')
+  return { status: answer.status, text, body: JSON.parse(text), readableBy }
 }
+
+/** The items of a report: each as JSON, with an entry for each time it happened. */
+const itemsOf = (...items: readonly (readonly [item: object, entries: unknown])[]): object =>
+  Object.fromEntries(items.map(([item, entries]) => [JSON.stringify(item), entries]))
 const greet = (more: object, options?: PostOptions) => post({ type: 'hello', protocol: 1, ...more }, options)
 const report = (reports: readonly object[], options?: PostOptions) => post({ reports }, options)
 
@@ -190,7 +196,7 @@ describe('a hostile page', () => {
     // Told of both arms: the one that the user does not have is left out.
     const other = { ...decision, variant: 'stable' }
     const foreign = { rollout: 'server-side' }
-    const outcome = { ...decision, ok: false, ms: [1, 2, 3, null, 4] }
+    const outcome = { ...decision, ok: false }
     const counters = [
       ['pipit_ingest_total', 'exposures'],
       ['pipit_ingest_total', 'outcomes'],
@@ -202,23 +208,29 @@ describe('a hostile page', () => {
     const read = () => Promise.all(counters.map(([name, kind]) => counter(name, kind)))
     const before = await read()
     const since = async () => (await read()).map((count, i) => count - (before[i] ?? 0))
-    const told = {
-      ...{ seq: 1, user: { id: 'eve' } },
-      exposures: [decision, other, { ...decision, ...foreign }].map((one) => ({ ...one, units: ['0123456789abcdef'] })),
-      outcomes: [outcome, { ...outcome, ...foreign }, { ...outcome, ms: 'x' }],
-      events: [{ event: 'buy', unit: '0123456789abcdef', ageMs: 0 }],
-    }
+    const unit = '0123456789abcdef'
+    const exposed = [decision, other, { ...decision, ...foreign }].map(
+      (one) => [{ ...one, units: [unit] }, [0]] as const,
+    )
+    const rest = [
+      [outcome, [1, 2, 3, null, 4]],
+      [{ ...outcome, ...foreign }, [1]],
+      [{ ...outcome, unit }, 'x'],
+      [{ event: 'buy', unit, at: Date.now() }, [0]],
+    ] as const
+    const told = { ...{ seq: 1, user: { id: 'eve' } }, items: itemsOf(...exposed, ...rest) }
     expect(await says({ type: 'report', ...told })).toMatchObject({ type: 'error', code: 'bad-message', retry: false })
     expect(await since()).toEqual([0, 0, 0, 0, 0, 0])
     const invalid = (i: number) => ({
       ...{ type: 'error', code: 'bad-report', retry: false },
-      path: `reports[${i}].outcomes[2].ms`,
+      path: expect.stringContaining(`reports[${i}].items: {"rollout":"checkout"`),
+      message: expect.stringContaining('whose value must be a list'),
     })
     const first = await report([told], { instance })
     expect(first).toMatchObject({ status: 200, body: [{ type: 'ack', seq: 1 }, invalid(0)] })
     expect(await since()).toEqual([1, 5, 2, 1, 1, 0])
     // As it closes a page sends again what is still in flight.
-    const again = await report([told, { ...told, seq: 2, exposures: [] }], { instance })
+    const again = await report([told, { ...told, seq: 2, items: itemsOf(...rest) }], { instance })
     expect(again).toMatchObject({ body: [{ type: 'ack', seq: 1 }, invalid(0), { type: 'ack', seq: 2 }, invalid(1)] })
     expect((await since()).toSpliced(2, 2)).toEqual([1, 10, 2, 1])
     socket.close()
@@ -226,7 +238,7 @@ describe('a hostile page', () => {
 
   it('cannot use up the reports of a server by its name', async () => {
     const headers = { authorization: `Bearer ${server.serverKey}`, 'x-pipit-instance': 'server-0001' }
-    const taken = await report([{ seq: 5 }], { instance: 'server-0001' })
+    const taken = await report([{ seq: 5, items: {} }], { instance: 'server-0001' })
     expect(taken.body).toEqual([{ type: 'ack', seq: 5 }])
     const repeated = await counter('pipit_ingest_total', 'duplicates')
     const body = '{"type":"report","seq":1}'
@@ -260,6 +272,21 @@ describe('a hostile page', () => {
     expect((keys.body as { items: object[] }).items).toContainEqual(expect.objectContaining({ origins: [shop] }))
   })
 
+  it('can read why it was refused, from an origin that its browser would otherwise keep it from', async () => {
+    const seq = 1
+    for (const [status, answer] of [
+      [400, await post({ type: 'other' })],
+      [400, await post({ now: '{', sdk: undefined })],
+      [401, await post({}, { key: 'web_nobody' })],
+      [403, await post({}, { key: server.serverKey })],
+      [403, await post({}, { key: shopKey, origin: 'https://evil.example' })],
+      [413, await report([{ seq, items: { ['x'.repeat(300_000)]: [0] } }])],
+    ] as const) {
+      expect(answer).toMatchObject({ status, body: [{ type: 'error', retry: false }] })
+      expect(answer.readableBy).toBe(status === 403 && answer.text.includes('evil') ? 'https://evil.example' : shop)
+    }
+  })
+
   it('is nobody of the cohort without a proof, where one is asked for', async () => {
     const reasonOf = async (user: object, more: object = {}): Promise<unknown> => {
       const { told, socket } = await page({ hello: { user, ...more } })
@@ -275,7 +302,8 @@ describe('a hostile page', () => {
     const { secret } = (await must('POST', '/environments/production/page-secret')) as { secret: string }
     const userHash = createHmac('sha256', secret).update('SECRET-member').digest('hex')
     expect(await reasonOf({ id: 'SECRET-member' }, { userHash })).toBe('cohort')
-    expect(await reasonOf({ id: 'SECRET-member' }, { userHash: '0'.repeat(64) })).toBe('no-unit')
+    for (const wrong of ['0'.repeat(64), 'none', userHash.repeat(3)])
+      expect(await reasonOf({ id: 'SECRET-member' }, { userHash: wrong })).toBe('no-unit')
     expect(await reasonOf({ anonymousId: 'SECRET-member' })).toBeUndefined()
     expect(await reasonOf({ anonymousId: 'SECRET-unit', plan: 'SECRET-plan' })).toBeUndefined()
     const told = await page({ hello: { user: { id: 'SECRET-member' } } })
@@ -300,12 +328,13 @@ describe('a hostile page', () => {
     for (let i = 0; i < 40; i++) socket.send('{"type":"report","seq":1}')
     expect(await closed).toBe(4400)
     // An address may send 6000 in a minute, in however few requests; what comes free by the second is a hundredth of that.
-    const many = Array.from({ length: 1000 }, (_, i) => ({ seq: i + 1 }))
+    const many = Array.from({ length: 1000 }, (_, i) => ({ seq: i + 1, items: {} }))
     const answers = []
     for (let i = 0; i < 8; i++) answers.push(await report(many))
     const refused = answers.filter(({ status }) => status === 429)
     expect(refused.length).toBeGreaterThan(0)
     expect(answers.length - refused.length).toBeGreaterThan(4)
+    expect(refused[0]?.readableBy).toBe(shop)
     expect(refused[0]?.body).toMatchObject([
       { code: 'limit', retry: true, message: expect.stringContaining('pageReportsPerMinuteAndAddress') },
     ])

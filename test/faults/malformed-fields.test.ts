@@ -204,7 +204,7 @@ const report = {
   exposures: [{ ...cell, reason: 'split', units: ['0123456789abcdef'], slice: { country: 'NZ' } }],
   events: [{ event: 'purchase', unit: '0123456789abcdef', ageMs: 5, value: 1, id: 'e1' }],
   breakers: [{ rollout: 'running', epoch: 1, canary: { n: 5, failed: 5 }, stable: { n: 5, failed: 0 } }],
-  dropped: { outcomes: 1, exposures: 1, events: 1, unknownOperators: 1, invalid: 1 },
+  dropped: { outcomes: 1, exposures: 1, events: 1, unknownOperators: 1, invalid: 1, reports: 1 },
 }
 const hello = {
   type: 'hello',
