@@ -110,4 +110,96 @@ describe('patches of pages', () => {
       { numRuns: 500 },
     )
   })
+
+  const split = {
+    ...{ phase: 'running', salt: '0123456789abcdef', hash: 1, epoch: 1, weight: 5, browser: true },
+    variants: [{ name: 'stable' }, { name: 'canary' }],
+  }
+  const noon = () => 12 * 3_600_000
+  const visitorOf = (id: string, isProved = true): Visitor => ({
+    ...{ user: { id, anonymousId: id }, cookies: {}, agent: undefined, isRefused: false },
+    isProved,
+  })
+  const editionOf = (version: number, rollouts: object, previous?: PageEdition): PageEdition => {
+    const ruleset = { ...{ version, environment: 'production', unitSalt: 'u', cohorts: {} }, rollouts }
+    return createPageEdition(createEdition(ruleset as unknown as Ruleset, 15_000), previous)
+  }
+  /** What each of these people is sent. */
+  function framesOf(was: object, is: object, people: readonly Visitor[], from = 1): readonly Buffer[] {
+    const before = editionOf(from, was)
+    const after = editionOf(from + 1, is, before)
+    const environment = { now: noon }
+    return people.map((one) =>
+      after.changeFrame(before, before.decide(one, environment), after.decide(one, environment)),
+    )
+  }
+
+  it('are some hundred bytes for a new weight and for a phase, the same for all whose arm it is', () => {
+    const others = { a: split, b: split, c: { ...split, overrides: { ada: 'canary' } } }
+    const arms = [{ name: 'stable' }, { name: 'canary' }, { name: 'second', payload: 'x'.repeat(1000) }]
+    const shop = { ...split, variants: arms, overrides: { eve: 'canary' } }
+    const people = Array.from({ length: 40 }, (_, i) => visitorOf(`u${i}`)).concat(visitorOf('ada'), visitorOf('eve'))
+    const weights = framesOf({ shop, ...others }, { shop: { ...shop, weight: 25 }, ...others }, people)
+    expect(new Set(weights).size).toBe(1)
+    expect(messageOf(weights[0] as Buffer)).toEqual({
+      ...{ type: 'patch', from: 1, version: 2 },
+      rollouts: { shop: { weight: 25 } },
+    })
+    expect(weights[0]?.length).toBeLessThan(100)
+    const result = { variant: 'stable', reason: 'phase' }
+    const over = framesOf({ shop, ...others }, { shop: { ...shop, phase: 'reverted' }, ...others }, people)
+    // Two arms, and who had a result of their own before.
+    expect(new Set(over).size).toBeLessThanOrEqual(4)
+    for (const frame of over) {
+      expect(messageOf(frame)).toMatchObject({ type: 'patch', rollouts: { shop: { phase: 'reverted', result } } })
+      expect(frame.length).toBeLessThan(160)
+    }
+  })
+
+  it('tell of an arm that is another one now, with its payload', () => {
+    const arms = ['stable', 'canary', 'second'].map((name) => ({ name, payload: name }))
+    const [frame] = framesOf(
+      { shop: { ...split, variants: arms, deal: [['canary', 100_000]] } },
+      { shop: { ...split, variants: arms, deal: [['second', 100_000]] } },
+      [visitorOf('ada')],
+    )
+    expect(messageOf(frame as Buffer)).toMatchObject({
+      rollouts: { shop: { canary: 'second', payloads: { stable: 'stable', second: 'second' } } },
+    })
+  })
+
+  it.each<[string, object, object]>([
+    ['a rollout', { shop: split, cart: split }, { shop: split }],
+    ['a stage', { shop: { ...split, stage: 'half' } }, { shop: split }],
+    [
+      'a bound of silence',
+      { shop: { ...split, deadmanMs: 5 } },
+      { shop: { ...split, deadmanMs: 5, phase: 'reverted' } },
+    ],
+    ['the last payload', { shop: { ...split, variants: [{ name: 'canary', payload: 1 }] } }, { shop: split }],
+    ['all events', { shop: { ...split, events: ['buy'] } }, { shop: split }],
+    ['a unit', { shop: { ...split, unit: 'account' } }, { shop: split }],
+  ])('are no way to take %s away: the whole is', (_name, was, is) => {
+    const proved = framesOf(was, is, [visitorOf('ada'), visitorOf('eve')])
+    expect(new Set(proved).size).toBe(1)
+    expect(messageOf(proved[0] as Buffer)).toMatchObject({ type: 'ruleset', ruleset: { version: 2 } })
+    expect(Object.keys(messageOf(framesOf(is, was, [visitorOf('ada')])[0] as Buffer))).toContain('rollouts')
+  })
+
+  it('take a result away, and a unit of which an unproved page knows nothing', () => {
+    const listed = { ...split, rules: [{ name: 'all', when: {}, serve: 'canary' }], unit: 'account' }
+    const [proved, unproved] = framesOf({ shop: listed }, { shop: { ...split, unit: 'account' } }, [
+      visitorOf('ada'),
+      visitorOf('ada', false),
+    ]).map(messageOf)
+    const patch = { type: 'patch', from: 1, version: 2, rollouts: { shop: { result: null } } }
+    expect([proved, unproved]).toEqual([patch, patch])
+    const [free] = framesOf({ shop: { ...split, unit: 'account' } }, { shop: split }, [visitorOf('ada', false)])
+    expect(messageOf(free as Buffer)).toEqual({ type: 'patch', from: 1, version: 2 })
+  })
+
+  it('never begin at version 0', () => {
+    const [frame] = framesOf({}, { shop: split }, [visitorOf('ada')], 0)
+    expect(messageOf(frame as Buffer)).toMatchObject({ type: 'ruleset', ruleset: { version: 1 } })
+  })
 })
