@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { seededRandom } from '@pipit/shared/clock'
 import { compileRuleset, type DecideContext, type Decision, decide, projectPage, type User } from '@pipit/shared/decide'
-import { type PageResult, type PageRuleset, parseServerMessage } from '@pipit/shared/protocol'
+import { type PageRuleset, parseServerMessage } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -22,7 +22,7 @@ interface HashSpec {
   readonly split: readonly { readonly salt: string; readonly unit: string; readonly bucket: number }[]
 }
 /** Somebody, and what the server found for them in each rollout. */
-type Asked = readonly [user: User | null, results: { readonly [rollout: string]: PageResult }]
+type Asked = readonly [user: User | null, results: { readonly [rollout: string]: object }]
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const goldenDecisions = JSON.parse(read('shared/spec/decide.json')) as {
@@ -55,7 +55,7 @@ beforeAll(async () => {
     const projected = ({ version, rollouts }, results) => ({
       version,
       rollouts: Object.fromEntries(
-        Object.entries(rollouts).map(([key, one]) => [key, key in results ? { ...one, result: results[key] } : one]),
+        Object.entries(rollouts).map(([key, one]) => [key, { ...one, ...results[key] }]),
       ),
     })
     const brief = (decision) => JSON.stringify(${JSON.stringify(fields)}.map((field) => decision[field] ?? null))
@@ -103,7 +103,7 @@ const splitAt = (salt: string, bucket: number): PageRuleset => ({
   rollouts: {
     r: {
       ...{ phase: 'running', hash: 1, epoch: 1, stage: 's', salt, weight: bucket / 1000 },
-      variants: [{ name: 'stable' }, { name: 'canary' }],
+      canary: 'canary',
     },
   },
 })
@@ -189,17 +189,19 @@ describe('100 000 random users', () => {
       for (let i = 0; i < usersOfEach; i++) {
         const user = randomUser()
         const projection = projectPage(compiled, user ?? undefined, fuzzed.context, environment)
-        const results = Object.entries(projection.rollouts).flatMap(([key, { result }]) =>
-          result ? [[key, result] as const] : [],
+        const results = Object.entries(projection.rollouts).map(
+          ([key, { canary, payloads, result }]) => [key, { canary, payloads, result }] as const,
         )
         asked.push([user, Object.fromEntries(results)])
         const decisions = keys.map((key) => decide(compiled, key, user ?? undefined, fuzzed.context, environment))
         for (const { reason } of decisions) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
         here.push(decisions.map(brief).join())
       }
-      // Of one user all but the results, which are each one's own.
+      // Of one user all but what is each one's own.
       const { version, rollouts } = projectPage(compiled, undefined, undefined, environment)
-      const shared = Object.fromEntries(Object.entries(rollouts).map(([key, { result: _, ...rest }]) => [key, rest]))
+      const shared = Object.fromEntries(
+        Object.entries(rollouts).map(([key, { canary: _arm, payloads: _of, result: _, ...rest }]) => [key, rest]),
+      )
       const given = [{ version, rollouts: shared }, fuzzed.drawn ?? null, asked]
       if ((await inPage<number>('hashAll', ...given)) !== here.reduce(running, 0x811c9dc5)) {
         // To say who it is.

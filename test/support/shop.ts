@@ -49,6 +49,7 @@ export interface OpenOptions {
 const app = `
 const config = JSON.parse(document.getElementById('config').textContent)
 const sdk = createClient(config)
+if (config.errors) watchErrors(sdk)
 window.sdk = sdk
 window.seen = [sdk.status()]
 window.shown = [sdk.variant()]
@@ -66,9 +67,10 @@ sdk.ready().then(show)
 const file = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 
 function served(path: string): string | undefined {
-  if (path === '/app.js') return `const { createClient } = pipit\n${app}`
+  if (path === '/app.js') return `const { createClient } = pipit, { watchErrors } = pipitErrors\n${app}`
   if (path === '/module.js')
     return `import { createClient } from '/dist/index.js'
+import { watchErrors } from '/dist/errors.js'
 import { reportVitals } from '/dist/vitals.js'
 import * as webVitals from '/web-vitals.js'
 ${app}
@@ -83,7 +85,7 @@ function pageOf(query: URLSearchParams): string {
   const scripts =
     query.get('as') === 'module'
       ? '<script type="module" src="/module.js"></script>'
-      : '<script src="/dist/pipit.js"></script><script src="/app.js"></script>'
+      : '<script src="/dist/pipit.js"></script><script src="/dist/pipit-errors.js"></script><script src="/app.js"></script>'
   return `<!doctype html><title>shop</title><h1>Shop</h1><p id="variant"></p><button type="button">Buy</button><script type="application/json" id="config">${config}</script>${scripts}`
 }
 
