@@ -58,7 +58,7 @@ beforeAll(async () => {
         Object.entries(rollouts).map(([key, one]) => [key, { ...one, ...results[key] }]),
       ),
     })
-    const brief = (decision) => JSON.stringify(${JSON.stringify(fields)}.map((field) => decision[field] ?? null))
+    const brief = (decision) => JSON.stringify(${JSON.stringify(fields)}.map((field) => (${told})(decision, field)))
     window.decide = decide
     window.decideAll = (ruleset, drawn, asked) => {
       const environment = drawn === null ? {} : { random: () => drawn / 4294967296 }
@@ -79,7 +79,13 @@ function running(hash: number, text: string): number {
   return h
 }
 
-const brief = (decision: Decision): string => JSON.stringify(fields.map((field) => decision[field] ?? null))
+/** What is compared of a field; here and in the page. Which variant a request gets that is dealt out by itself is a matter of chance. */
+function told(decision: Decision, field: keyof Decision): unknown {
+  const isChance = decision.reason === 'split' && decision.unit === undefined
+  return isChance && (field === 'variant' || field === 'payload') ? null : (decision[field] ?? null)
+}
+
+const brief = (decision: Decision): string => JSON.stringify(fields.map((field) => told(decision, field)))
 
 /** Calls a function of the page's window. */
 const inPage = <T>(name: string, ...given: readonly unknown[]): Promise<T> =>

@@ -224,7 +224,7 @@ describe('components', () => {
     const page = await open(rolloutKey)
     await connected(page)
     await page.click('#buy')
-    expect(await ask(page, 'seen.client.status().pending.events')).toBe(1)
+    expect(await ask(page, 'seen.client.status().pending')).toBeGreaterThan(0)
     expect(await ask(page, 'seen.client.flush()')).toBe(true)
     // Rendered on the server as well, which counts nobody.
     const counted = async () => {
