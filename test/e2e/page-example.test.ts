@@ -63,10 +63,21 @@ afterAll(async () => {
   if (kept === undefined) rmSync(pictures, { recursive: true, force: true })
 })
 
+/** Light and dark, as wide as a desk and as narrow as a phone. */
 async function shot(name: string): Promise<void> {
-  const path = join(pictures, `example-${name}.png`)
-  await page.screenshot({ path, fullPage: true })
-  expect(statSync(path).size).toBeGreaterThan(1000)
+  const wide = page.viewportSize() ?? { width: 1280, height: 720 }
+  for (const [device, size] of Object.entries({ desktop: wide, phone: { width: 390, height: 700 } }))
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.setViewportSize(size)
+      await page.emulateMedia({ colorScheme })
+      const path = join(pictures, `example-${name}-${device}-${colorScheme}.png`)
+      await page.screenshot({ path, fullPage: true })
+      expect(statSync(path).size).toBeGreaterThan(1000)
+      const fits = await page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+      expect([device, fits]).toEqual([device, true])
+    }
+  await page.setViewportSize(wide)
+  await page.emulateMedia({ colorScheme: null })
 }
 
 describe('the example', () => {
