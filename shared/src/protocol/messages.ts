@@ -73,7 +73,8 @@ export interface PatchMessage extends Partial<Cadence> {
  * changed: another user, or another time of day.
  */
 export interface PagePatchMessage extends Omit<PatchMessage, 'holdback' | 'rollouts' | 'cohorts' | 'removed'> {
-  readonly rollouts?: { readonly [key: string]: { readonly [K in keyof PageRollout]?: PageRollout[K] | null } }
+  /** Always there: empty where the new version changed nothing that pages see. */
+  readonly rollouts: { readonly [key: string]: { readonly [K in keyof PageRollout]?: PageRollout[K] | null } }
 }
 
 /** Receipt: this instance now decides by `version`. */

@@ -100,7 +100,7 @@ describe('a page', () => {
     const { hub, publish } = hubWith({ r: open, hidden: rollout })
     const page = await pageOf(hub, 'page-0001', ada)
     await publish(rulesetOf(2, { r: open, hidden: { ...rollout, weight: 7 } }))
-    expect(page.messages().at(-1)).toEqual({ type: 'patch', from: 1, version: 2 })
+    expect(page.messages().at(-1)).toEqual({ type: 'patch', from: 1, version: 2, rollouts: {} })
   })
 
   it('is decided for anew when it greets for another user, and when it comes back with the version it has', async () => {

@@ -17,7 +17,7 @@ function applied(held: PageRuleset, patch: PagePatchMessage | PageRulesetMessage
   if (patch.type === 'ruleset') return patch.ruleset
   expect(patch.from).toBe(held.version)
   const rollouts: { [key: string]: PageRollout } = { ...held.rollouts }
-  for (const [key, fields] of Object.entries(patch.rollouts ?? {})) {
+  for (const [key, fields] of Object.entries(patch.rollouts)) {
     const { result, ...merged } = { ...rollouts[key], ...fields } as unknown as PageRollout
     // Nothing else is ever taken away, so that a page can put one over the other.
     expect(Object.values(merged)).not.toContain(null)
@@ -195,7 +195,15 @@ describe('patches of pages', () => {
     const patch = { type: 'patch', from: 1, version: 2, rollouts: { shop: { result: null } } }
     expect([proved, unproved]).toEqual([patch, patch])
     const [free] = framesOf({ shop: { ...split, unit: 'account' } }, { shop: split }, [visitorOf('ada', false)])
-    expect(messageOf(free as Buffer)).toEqual({ type: 'patch', from: 1, version: 2 })
+    expect(messageOf(free as Buffer)).toEqual({ type: 'patch', from: 1, version: 2, rollouts: {} })
+  })
+
+  it('say nothing of rollouts where only what pages do not see is another, in the form that pages read', () => {
+    const hidden = { ...split, browser: false }
+    const [frame] = framesOf({ shop: split, hidden }, { shop: split, hidden: { ...hidden, weight: 50 } }, [
+      visitorOf('ada'),
+    ])
+    expect(messageOf(frame as Buffer)).toEqual({ type: 'patch', from: 1, version: 2, rollouts: {} })
   })
 
   it('never begin at version 0', () => {

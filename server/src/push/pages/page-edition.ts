@@ -161,7 +161,7 @@ function patchOf(before: PageEdition, after: PageEdition, was: Decided, is: Deci
     type: 'patch',
     from: before.version,
     version: after.version,
-    ...(Object.keys(rollouts).length > 0 ? { rollouts } : {}),
+    rollouts,
     ...(before.cadence.flushMs === after.cadence.flushMs ? {} : { flushMs: after.cadence.flushMs }),
   }
 }
