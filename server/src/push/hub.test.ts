@@ -127,6 +127,20 @@ describe('the hub', () => {
     expect(hub.convergence('production')[0]).toMatchObject({ version: 2, applied: 0 })
   })
 
+  it('takes the receipt of a page whose other tab was told before for what it was sent itself', async () => {
+    const { connect, publish, hub } = await setup()
+    const page = connect({ key: 'web_good', origin: 'https://shop.example' })
+    await page.opened
+    page.send(hello('page-0001'))
+    await page.next()
+    await publish(rulesetOf(2, 25))
+    await page.next()
+    page.send({ type: 'applied', version: 3 })
+    page.send({ type: 'ping' })
+    expect(await page.next()).toMatchObject({ type: 'pong' })
+    expect(hub.instances('production')).toMatchObject([{ kind: 'page', appliedVersion: 2 }])
+  })
+
   it('asks who sends reports faster than they are stored to send them one at a time', async () => {
     const stored: (() => void)[] = []
     const { greeted } = await setup({

@@ -177,9 +177,10 @@ export function createSession(parts: SessionParts): Session {
 
   function handleGreeted(message: Applied | Report, from: Hello): void {
     if (message.type === 'report') return void store(message, from)
-    if (message.version > newestSent)
+    // Another tab may have been told of a newer one before, and have kept it for this page too.
+    if (message.version > newestSent && parts.kind === 'srv')
       return badMessage(`version ${message.version} was never sent to this socket`, 'version')
-    appliedVersion = message.version
+    appliedVersion = Math.min(message.version, newestSent)
     parts.applied(session, message)
   }
 
