@@ -42,6 +42,34 @@ async function sent(happened: Happened, more: Ruleset['rollouts'] = rollouts, op
 }
 
 describe('the report of a page', () => {
+  it('makes up no epochs, variants and rules, of which each would get rows of its own', async () => {
+    const ruled = { ...open, epoch: 3, rules: [{ name: 'half', when: {}, serve: { canary: 50, stable: 50 } }] }
+    const of = (fields: object) => ({ ...outcome, ...fields })
+    const made = [
+      { epoch: 0 },
+      { epoch: 4 },
+      { variant: 'gone' },
+      { reason: 'rule', rule: 'made up' },
+      { reason: 'rule' },
+    ]
+    const known = [{ epoch: 1 }, { epoch: 3, variant: 'stable' }, { epoch: 2, reason: 'rule', rule: 'half' }]
+    const outcomes = [...made, ...known].map(of)
+    const done = await sent({ user: { id: 'ada' }, outcomes, exposures: made.map(of) }, { r: ruled })
+    expect(done.answers).toEqual([{ type: 'ack', seq: 1 }])
+    expect(done.report?.outcomes?.map(({ epoch, variant, stratum }) => [epoch, variant, stratum])).toEqual([
+      [1, 'canary', 'split'],
+      [3, 'stable', 'split'],
+      [2, 'canary', 'rule:half'],
+    ])
+    expect(done.report).not.toHaveProperty('exposures')
+    expect(done.hub.counters()).toMatchObject({ page_unknown_decisions: 2 * made.length })
+  })
+
+  it('uses up no counter of what was dropped', async () => {
+    const { report } = await sent({ user: { id: 'ada' }, dropped: { outcomes: Number.MAX_SAFE_INTEGER, events: 3 } })
+    expect(report?.dropped).toEqual({ outcomes: 1_000_000, events: 3 })
+  })
+
   it('stands for a page of its own, under the hash of its user', async () => {
     const exposures = [decision, { ...decision, rollout: 'account' }]
     const done = await sent({ user: { id: 'ada', account: 'acme' }, exposures })
@@ -92,7 +120,9 @@ describe('the report of a page', () => {
     const reasons = ['not-ready', 'unknown-rollout', 'phase', 'holdback', 'prerequisite', 'layer', 'no-unit']
     const none = reasons.map((reason) => ({ ...outcome, rollout: 'nowhere', reason }))
     const exposures = none.map(({ ms: _, ok: _ok, ...exposure }) => exposure)
-    const done = await sent({ user: { id: 'ada' }, outcomes: [outcome, forced, ruled, ...none], exposures })
+    const rules = [{ name: 'half', when: {}, serve: { canary: 50, stable: 50 } }]
+    const happened = { user: { id: 'ada' }, outcomes: [outcome, forced, ruled, ...none], exposures }
+    const done = await sent(happened, { r: { ...counted, rules } })
     expect(done.answers).toEqual([{ type: 'ack', seq: 1 }])
     expect(done.report?.outcomes?.map(({ stratum }) => stratum)).toEqual(['split', 'forced', 'rule:half'])
     expect(done.report).not.toHaveProperty('exposures')
@@ -148,8 +178,8 @@ describe('the report of a page', () => {
     expect(hub.counters()).toMatchObject({ page_wrong_variants: 1 })
     const forced = exposures.map((one) => ({ ...one, randomised: false }))
     expect((await sent({ user, exposures: forced })).report?.exposures).toHaveLength(2)
-    const before = exposures.map((one) => ({ ...one, epoch: 0 }))
-    expect((await sent({ user, exposures: before })).report?.exposures).toHaveLength(2)
+    const later = { r: { ...counted, epoch: 2 } }
+    expect((await sent({ user, exposures }, later)).report?.exposures).toHaveLength(2)
   })
 
   it('of nobody has outcomes alone', async () => {
@@ -212,7 +242,8 @@ describe('the report of a page', () => {
 
   it('of more different decisions than anybody makes loses the first, and says how many', async () => {
     const outcomes = Array.from({ length: 300 }, (_, i) => ({ ...outcome, reason: 'rule', rule: `rule-${i}` }))
-    const { report } = await sent({ outcomes, dropped: { outcomes: 1 } })
+    const rules = outcomes.map(({ rule }) => ({ name: rule, when: {}, serve: { canary: 50, stable: 50 } }))
+    const { report } = await sent({ outcomes, dropped: { outcomes: 1 } }, { r: { ...counted, rules } })
     expect(report?.outcomes).toHaveLength(256)
     expect(report?.dropped).toEqual({ outcomes: 45 })
   })

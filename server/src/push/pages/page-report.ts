@@ -17,6 +17,9 @@ import {
 } from '@pipit/shared/protocol'
 import type { HubLimits } from '../limits.ts'
 
+/** Of each kind in one report: whoever makes it up must not use the counters up for everybody. */
+const mostDropped = 1_000_000
+
 export interface PageReportParts {
   readonly compiled: CompiledRuleset
   /** Whom the report is about, as far as it may claim; undefined where it names nobody. */
@@ -53,7 +56,8 @@ export function pageReportFault(report: UnpackedPageReport, { pageOutcomes }: Hu
 export function foldPageReport(report: UnpackedPageReport, parts: PageReportParts): Report {
   const { seq, outcomes, exposures, events, dropped } = report
   const { cells, lost } = foldOutcomes(outcomes, parts)
-  const dropping = lost === 0 ? dropped : { ...dropped, outcomes: lost + (dropped.outcomes ?? 0) }
+  const told = lost === 0 ? dropped : { ...dropped, outcomes: lost + (dropped.outcomes ?? 0) }
+  const dropping = Object.fromEntries(Object.entries(told).map(([kind, n]) => [kind, Math.min(n, mostDropped)]))
   const all = {
     outcomes: cells,
     exposures: exposures.flatMap((exposure) => exposureOf(exposure, parts)),
@@ -67,14 +71,23 @@ export function foldPageReport(report: UnpackedPageReport, parts: PageReportPart
   }
 }
 
-/** The rollout that something is about, where it is for browsers and says anything about a variant. */
-function rolloutOf({ rollout, reason }: PageDecision, parts: PageReportParts): CompiledRollout | undefined {
-  if (!isEvidence(reason)) return undefined
+/** The rollout that something is about, where it is for browsers, says anything about a variant, and can have been decided like this. */
+function rolloutOf(decision: PageDecision, parts: PageReportParts): CompiledRollout | undefined {
+  if (!isEvidence(decision.reason)) return undefined
   const { compiled, count } = parts
-  const found = compiled.rollout(rollout)
-  if (found?.source.browser === true) return found
-  count('page_foreign_cells')
+  const found = compiled.rollout(decision.rollout)
+  if (found?.source.browser !== true) count('page_foreign_cells')
+  else if (!isKnown(decision, found)) count('page_unknown_decisions')
+  else return found
   return undefined
+}
+
+/** Each epoch, variant and rule that is told of gets memory and rows of its own: a page may not make them up. */
+function isKnown(decision: PageDecision, { source }: CompiledRollout): boolean {
+  const { epoch, variant } = decision
+  if (epoch < 1 || epoch > source.epoch || !source.variants.some(({ name }) => name === variant)) return false
+  const stratum = stratumOf(decision)
+  return !stratum.startsWith('rule:') || (source.rules ?? []).some(({ name }) => stratum === `rule:${name}`)
 }
 
 /** What a rollout assigns of the user. Where requests are dealt out there is no unit. */
