@@ -136,8 +136,10 @@ describe('a hostile page', () => {
     const version = ((await server.api('GET', '/environments')).body as { items: { rulesetVersion: number }[] })
       .items[0]
     await expect.poll(() => JSON.parse(told.at(-1) ?? '{}').version).toBe(version?.rulesetVersion)
-    for (const text of told.slice(before))
-      expect(Object.keys(JSON.parse(text)).sort()).toEqual(['from', 'type', 'version'])
+    for (const text of told.slice(before)) {
+      const { from, version: to } = JSON.parse(text)
+      expect(JSON.parse(text)).toEqual({ type: 'patch', from, version: to, rollouts: {} })
+    }
     socket.close()
   })
 
@@ -180,7 +182,6 @@ describe('a hostile page', () => {
       { type: 'ruleset' },
       { type: 'subscribe', environment: 'production' },
       { type: 'cohort', key: 'secret-cohort' },
-      { type: 'applied', version: 999 },
       '[]',
       'null',
       '{"type":"hello","protocol":1,"sdk":{"name":"sdk-node","version":"1"},"instance":"server-0001"}',
