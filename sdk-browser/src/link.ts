@@ -61,7 +61,10 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
   }
 
   function send(message: object): void {
-    if (transport === 'socket') socket?.send(JSON.stringify(message))
+    if (transport !== 'socket') return
+    socket?.send(JSON.stringify(message))
+    // There was something to answer: a ruleset or a ping. Refusals alone are failures.
+    failures = 0
   }
 
   function receive(text: string): void {
@@ -95,14 +98,15 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
     try {
       socket = new page.WebSocket(`${base.replace('http', 'ws')}connect`, ['pipit.v1', `key.${key}`])
       socket.onopen = () => {
+        socket?.send(JSON.stringify(hello()))
         become('socket')
-        send(hello())
+        // What was asked before may be answered later, with what was true before.
+        era++
       }
       socket.onmessage = ({ data }) => {
         after(turns, 3 * heartbeatMs, lost)
         try {
           receive(data as string)
-          failures = 0
         } catch {
           // It may have been a patch that does not fit: everything, please.
           garbled()
@@ -126,8 +130,8 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
         const answer = await page.fetch(`${base}page`, {
           method: 'POST',
           body: JSON.stringify(told),
-          // It outlives its page.
-          keepalive: true,
+          // The last outlives its page; of others, which may be larger than 64 KiB, it tells again what got no answer.
+          keepalive: asleep,
           signal: page.AbortSignal.timeout(patienceMs),
         })
         const text = await answer.text()
@@ -139,12 +143,6 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
       if (transport !== 'socket') become(isTaken ? 'http' : 'none')
     }
     after(posts, isTaken ? flushMs : patienceMs, ask)
-  }
-
-  function sleep(): void {
-    asleep = true
-    for (const timer of timers) page.clearTimeout(timer)
-    drop()
   }
 
   return {
@@ -160,9 +158,11 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
       if (type === 'offline') {
         if (socket) lost()
       } else if (type === 'pagehide' || page.document.hidden) {
+        asleep = true
         void ask()
         // An open socket would also keep the page out of the back-forward cache.
-        sleep()
+        for (const timer of timers) page.clearTimeout(timer)
+        drop()
       } else {
         asleep = false
         connect()

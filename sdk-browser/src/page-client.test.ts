@@ -115,7 +115,8 @@ describe('a client in a page', () => {
     expect(posts).toMatchObject([{ type: 'reports', key: 'web_k', sdk: { name: 'sdk-browser' }, now: 1000 }])
     expect(fake.requests[0]).toMatchObject({
       url: 'https://pipit.test/base/sdk/v1/page',
-      init: { method: 'POST', keepalive: true },
+      // More than 64 KiB would be refused with `keepalive`.
+      init: { method: 'POST', keepalive: false },
     })
     const head = { rollout: 'shop', epoch: 1, variant: 'canary', reason: 'split', randomised: true }
     expect(reports).toEqual([
@@ -336,6 +337,45 @@ describe('the way to the server', () => {
     expect(sdk.status().transport).toBe('socket')
   })
 
+  it('comes ever more seldom where the server answers a greeting with a refusal', async () => {
+    const { fake, clock } = setup()
+    fake.answer = undefined
+    const refusal = { type: 'error', code: 'protocol-version', message: 'upgrade', retry: false }
+    fake.script = (_, socket) => {
+      queueMicrotask(() => {
+        socket.say(refusal)
+        socket.lose(4400, 'protocol version')
+      })
+      return undefined
+    }
+    await clock.advance(600_000)
+    expect(fake.sockets.length).toBeLessThan(80)
+    expect(fake.requests.length).toBeGreaterThan(5)
+  })
+
+  it('hears nothing over HTTP that was true before the socket', async () => {
+    const { fake, sdk, clock } = setup()
+    const { script, answer } = fake
+    fake.script = undefined
+    let late = (): void => undefined
+    fake.page.fetch = (url, init) =>
+      new Promise((resolve) => {
+        const { body } = answer?.(url, init) ?? { body: '' }
+        late = () => resolve({ ok: true, text: async () => body })
+      })
+    await clock.advance(0)
+    for (let i = 0; i < 3; i++) {
+      fake.socket.lose()
+      await clock.advance(2 ** i * 1000 - (i === 2 ? 3990 : 0))
+    }
+    fake.script = (message, socket) => (script?.(message, socket) ? wholeOf(rulesetOf(reverted, 2)) : undefined)
+    await clock.advance(9000)
+    expect(sdk.status()).toMatchObject({ transport: 'socket', version: 2 })
+    late()
+    await clock.advance(0)
+    expect([sdk.variant(), sdk.status().version]).toEqual(['stable', 2])
+  })
+
   it('gives a request up that gets no answer, and asks again', async () => {
     const fake = createFakePage()
     Object.assign(fake.page, { WebSocket: undefined })
@@ -500,6 +540,24 @@ describe('the user of a page', () => {
     tell.at(-1)?.()
     await clock.advance(0)
     expect([await ready, sdk.status().source]).toEqual([true, 'server'])
+  })
+
+  it('may change ever again while nobody takes reports: what waits is bounded', async () => {
+    const { fake, sdk, reports, clock } = setup({ bootstrap: rulesetOf() })
+    const { answer } = fake
+    fake.answer = undefined
+    await clock.advance(0)
+    for (let i = 0; i < 200; i++) {
+      void sdk.setUser(`user-${i}`)
+      sdk.track(undefined, 'purchase')
+    }
+    expect(sdk.status().pending).toBeLessThan(25)
+    fake.answer = answer
+    await clock.advance(60_000)
+    const { dropped, pending } = sdk.status()
+    expect([reports.length + dropped, pending]).toEqual([200, 0])
+    const told = reports.map(({ dropped: counts }) => (counts as { reports?: number }).reports ?? 0)
+    expect(told.reduce((sum, n) => sum + n, 0)).toBeGreaterThan(0)
   })
 
   it('is the only one that a page knows: of anybody else it says stable, and tells nothing', async () => {

@@ -5,6 +5,8 @@ import type { Who } from './identify.ts'
 
 /** Characters of a report: two and their users fit into a request that outlives its page, which may have 64 KiB. */
 const mostText = 20_000
+/** Reports that wait at most. */
+const mostQueued = 20
 /** not-ready, unknown-rollout, phase, prerequisite, layer, holdback, no-unit: nobody was given a variant to compare. */
 const noEvidence = /^([nupl]|ho)/
 
@@ -53,7 +55,7 @@ export function createReports(now: () => number): Reports {
 
   return {
     queue,
-    pending: () => queue.length + Number(size > 0),
+    pending: () => queue.length + +!!size,
     dropped: () => dropped,
     drop,
     outcome(decision, { ok, latencyMs, kind }) {
@@ -68,10 +70,13 @@ export function createReports(now: () => number): Reports {
     track: (event, { value, id } = {}) => keep('events', { event, value, id, at: now() }),
     seal(who) {
       if (!size) return
-      queue.push({ ...who.says, seq: ++seq, items, dropped: lost } as unknown as PageReport)
+      const report = { ...who.says, seq: ++seq, items, dropped: lost } as unknown as PageReport
       items = {}
       lost = {}
       size = 0
+      // Only users who change and change seal more than two.
+      if (queue.length < mostQueued) queue.push(report)
+      else drop('reports')
     },
     over(of, refused) {
       if (queue[0]?.seq !== of) return
