@@ -67,8 +67,10 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
     failures = 0
   }
 
-  function receive(text: string): void {
+  function receive(text: string, asked = era): void {
     for (const message of [JSON.parse(text)].flat() as Message[]) {
+      // It may be a listener to the message before that changed the user.
+      if (asked !== era) return
       heartbeatMs = +(message.heartbeatMs as number) || heartbeatMs
       flushMs = +(message.flushMs as number) || flushMs
       if (message.type === 'ping') send({ type: 'pong' })
@@ -135,7 +137,7 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
           signal: page.AbortSignal.timeout(patienceMs),
         })
         const text = await answer.text()
-        if (asked === era) receive(text)
+        receive(text, asked)
         isTaken = answer.ok
       } catch {
         // As if the server were away.
@@ -161,7 +163,7 @@ export function createLink({ page, url, key, hello, body, hear, garbled, changed
         asleep = true
         void ask()
         // An open socket would also keep the page out of the back-forward cache.
-        for (const timer of timers) page.clearTimeout(timer)
+        timers.forEach(page.clearTimeout)
         drop()
       } else {
         asleep = false

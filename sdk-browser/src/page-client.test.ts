@@ -542,6 +542,35 @@ describe('the user of a page', () => {
     expect([await ready, sdk.status().source]).toEqual([true, 'server'])
   })
 
+  it('may be changed by a listener: what is said of the one before is neither heard any more nor kept as theirs', async () => {
+    const storage = new Map<string, string>()
+    const { fake, sdk, clock } = setup({}, { fake: createFakePage(storage) })
+    const { script } = fake
+    fake.script = (message, socket) =>
+      (message.user as { id?: unknown } | undefined)?.id === 'ada' ? script?.(message, socket) : undefined
+    sdk.on('change', () => void sdk.setUser('bob'))
+    await clock.advance(0)
+    expect(fake.socket.sent[0]).toMatchObject({ type: 'hello', user: { id: 'bob' } })
+    const next = (user: string) => setup({ user }, { fake: createFakePage(storage, 2) }).sdk.status().source
+    expect([sdk.status().source, next('bob'), next('ada')]).toEqual(['none', 'none', 'store'])
+  })
+
+  it('may be changed by a listener that hears of trouble, over HTTP too', async () => {
+    const { fake, sdk, clock } = setup()
+    Object.assign(fake.page, { WebSocket: undefined })
+    const { answer } = fake
+    fake.answer = (url, init) => {
+      const { body } = answer?.(url, init) ?? { body: '' }
+      if (JSON.parse(String(init.body)).user.id !== 'ada') return { status: 200, body: '[]' }
+      const wrong = { type: 'error', code: 'user-hash', message: 'not proved', retry: false }
+      return { status: 200, body: JSON.stringify([wrong, ...JSON.parse(body)]) }
+    }
+    sdk.on('error', () => void sdk.setUser('bob'))
+    await clock.advance(10_000)
+    expect(fake.requests.length).toBeGreaterThan(1)
+    expect(sdk.status()).toMatchObject({ version: 0, lastError: 'not proved' })
+  })
+
   it('may change ever again while nobody takes reports: what waits is bounded', async () => {
     const { fake, sdk, reports, clock } = setup({ bootstrap: rulesetOf() })
     const { answer } = fake

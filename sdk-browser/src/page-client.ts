@@ -143,13 +143,14 @@ export function createPageClient(options: PageClientOptions, page: Page): PageCl
   }
 
   function hold(next: PageRuleset): void {
-    take(next, 'server', 0)
     link.send({ type: 'applied', version: next.version })
+    // Before listeners learn of it: one may change the user, for whom it is not.
     try {
       if (storage !== false) page.localStorage.setItem(place, JSON.stringify([who.print, page.Date.now(), next]))
     } catch {
       // Full or forbidden: the next page asks the server.
     }
+    take(next, 'server', 0)
   }
 
   /** Resolves true as soon as `check` is true, false after a while. */
