@@ -3,7 +3,7 @@ import type { Decision } from '@pipit/shared/decide'
 import type { DroppedCounts, PageReport } from '@pipit/shared/protocol'
 import type { Who } from './identify.ts'
 
-/** Characters of a report: two and their users fit into a request that outlives its page, which may have 64 KiB. */
+/** Characters of a report: of ASCII, two and users of some 3 KB fit into a request that outlives its page, which may have 64 KiB. */
 const mostText = 20_000
 /** Reports that wait at most. */
 const mostQueued = 20
