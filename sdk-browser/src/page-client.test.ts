@@ -307,6 +307,15 @@ describe('the way to the server', () => {
     for (const version of [1, 2, 3]) two.fake.socket.say(patchOf(version, { weight: 100 - version }))
     expect(two.sdk.status()).toMatchObject({ version: 4, source: 'server', lastError: undefined, connected: true })
     expect(two.hellos).toHaveLength(1)
+    one.fake.socket.say(patchOf(3, { weight: 96 }))
+    one.fake.socket.say(patchOf(4, { weight: 95 }))
+    two.fake.happen('storage')
+    // The hour changed what a rule says, before the version that the other tab has.
+    two.fake.socket.say({ ...patchOf(4, { result: { variant: 'stable', reason: 'rule' } }), version: 4 })
+    expect(two.sdk.status()).toMatchObject({ version: 5, lastError: undefined, connected: true })
+    two.fake.socket.say({ ...patchOf(5, { result: { variant: 'stable', reason: 'rule' } }), version: 5 })
+    two.sdk.refresh()
+    expect([two.sdk.decide().reason, two.hellos.length]).toEqual(['rule', 1])
   })
 
   it('is tried again after ever longer times, and by HTTP after three failures', async () => {

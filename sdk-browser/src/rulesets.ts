@@ -17,8 +17,8 @@ export function nextRuleset(
   message: { readonly [field: string]: unknown },
 ): PageRuleset {
   const { from, version, rollouts } = (message.ruleset ?? message) as PageRuleset & { readonly from?: number }
-  // Another tab may have been told before. From version 0 there are no patches.
-  if ((from as number) < version && version <= (before?.version as number)) return before as PageRuleset
+  // Another tab may have been told before. From version 0 there are no patches, and from a version to itself of other results.
+  if (from && version < (before?.version as number) + +(from < version)) return before as PageRuleset
   if (from && from !== before?.version) throw from
   const next: { [key: string]: object } = { ...(from && before?.rollouts) }
   for (const key of Object.keys(rollouts)) next[key] = { ...next[key], ...rollouts[key] }

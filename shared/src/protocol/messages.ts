@@ -242,4 +242,6 @@ export const wireLimits = {
   /** Cookies that a page passes on, and the bytes of each. */
   pageCookies: 50,
   pageCookieBytes: 4096,
+  /** Reports in one post of a page; its client sends two. */
+  pageReports: 20,
 } as const

@@ -186,6 +186,24 @@ describe('what a page posts', () => {
     })
   })
 
+  it.each([null, { id: null }, { id: '' }, { id: '', anonymousId: null }])('may be about nobody: %j', (user) => {
+    expect(readOf({ ...head, type: 'hello', protocol: 1, user, reports: [{ seq: 1, user, items: {} }] })).toMatchObject(
+      {
+        ok: true,
+        message: { head: { type: 'hello' }, reports: [{ ok: true }] },
+      },
+    )
+  })
+
+  it('has at most as many reports as are taken at once', () => {
+    const reports = Array.from({ length: 21 }, (_, i) => ({ seq: i + 1, items: {} }))
+    expect(readOf({ ...head, reports })).toMatchObject({
+      ok: false,
+      error: { message: expect.stringContaining('has 21 items; at most 20'), path: 'reports' },
+    })
+    expect(readOf({ ...head, reports: reports.slice(1) })).toMatchObject({ ok: true })
+  })
+
   it.each(['abc', '', 'g'.repeat(64), 'a'.repeat(129), 7, null, {}])('proves nobody by %j', (userHash) => {
     expect(reportOf({ user: { id: 'ada' }, userHash }).report).toMatchObject({ user: { id: 'ada' }, userHash: '' })
     expect(readOf({ ...head, type: 'hello', protocol: 1, userHash })).toMatchObject({

@@ -1,5 +1,5 @@
 import { count, Fault, type JsonRecord, list, own, record } from './check.ts'
-import type { DroppedCounts, Hello, WireError } from './messages.ts'
+import { type DroppedCounts, type Hello, type WireError, wireLimits } from './messages.ts'
 import type { PageReport } from './page.ts'
 import { attempt, type Parsed, parseJson, readHello, readSender } from './parse.ts'
 import { readPageHello } from './parse-page.ts'
@@ -53,7 +53,7 @@ export function parsePagePost(raw: string): Parsed<PagePostEnvelope> {
 
 function readPost(source: JsonRecord): ReadPagePost {
   const head = readHead(source)
-  const reports = list(source, 'reports', '', Number.POSITIVE_INFINITY) ?? []
+  const reports = list(source, 'reports', '', wireLimits.pageReports) ?? []
   const told = own(source, 'now')
   const now = Number.isFinite(told) ? (told as number) : undefined
   return { head, reports: reports.map((report, i) => parsePageReport(report, `reports[${i}]`, now)) }

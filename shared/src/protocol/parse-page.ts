@@ -8,7 +8,8 @@ type PageHello = Pick<Hello, 'user' | 'cookies' | 'userHash'>
 /** Whom a page tells of, bounded: a server keeps it as long as the page is open. Throws `Fault`. */
 export function readPageHello(source: JsonRecord, path = ''): PageHello {
   const at = (field: string): string => named(path, field)
-  const user = own(source, 'user')
+  // What JSON makes of a user who is nothing, and of an id that is no number: the page has nobody, as in an SDK of a server.
+  const user = own(source, 'user') ?? undefined
   const cookies = own(source, 'cookies')
   const userHash = own(source, 'userHash')
   return {
@@ -22,10 +23,11 @@ function readUser(source: JsonRecord, path: string): PageUser {
   const bytes = bytesOf(source, path)
   if (bytes > wireLimits.pageUserBytes)
     throw new Fault(path, `has ${bytes} bytes as JSON; at most ${wireLimits.pageUserBytes} are taken`)
-  const id = own(source, 'id')
-  const isNumber = typeof id === 'number' && Number.isFinite(id)
-  if (id !== undefined && !isNumber) text(source, 'id', path, wireLimits.pageIdLength)
-  if (own(source, 'anonymousId') !== undefined) text(source, 'anonymousId', path, wireLimits.pageIdLength)
+  for (const name of ['id', 'anonymousId']) {
+    const value = own(source, name) ?? ''
+    const isNumber = name === 'id' && typeof value === 'number' && Number.isFinite(value)
+    if (value !== '' && !isNumber) text(source, name, path, wireLimits.pageIdLength)
+  }
   return source
 }
 
