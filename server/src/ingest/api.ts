@@ -30,17 +30,33 @@ export type ObserveFault =
   | { readonly code: 'illegal-in-phase'; readonly message: string }
   | { readonly code: 'invalid'; readonly issues: readonly Issue[] }
 
+/** What ingest has before it. */
+export interface IngestLoad {
+  /** Reports whose sender waits for an answer. */
+  readonly reports: number
+  /** What they cost to store, by `reportWeight`. */
+  readonly weight: number
+  /** How long the oldest of them has waited; 0 while none does. */
+  readonly oldestMs: number
+  /** How long the last commit took, 0 before the first. */
+  readonly commitMs: number
+  /** How long no commit has succeeded any more; absent while they do. */
+  readonly failingSinceMs?: number
+}
+
 /** Takes reports; each is counted exactly once by (instance, seq). */
 export interface Ingest {
   /**
-   * Resolves after the commit that made the report durable. Rejects only when storage failed: nothing was stored and the SDK may
-   * repeat. A report of a wrong form never comes here (the protocol's validation answers it).
+   * Resolves after the commit that made the report durable, or with an error that says `retry` and after how long: too many wait, or
+   * the database cannot be written; nothing of it was stored. Rejects where the report itself broke the ingest: nothing was stored
+   * either. A report of a wrong form never comes here (the protocol's validation answers it).
    */
   submit(environment: string, instance: ReportingInstance, report: Report): Promise<IngestResult | WireError>
   /** Takes figures of external metrics into the present time bucket of a rollout; undefined when all were taken. */
   observe(environment: string, rollout: string, items: readonly Observed[]): Promise<ObserveFault | undefined>
   /** Counters since the start, for /metrics: reports, duplicates, outcomes, exposures, events, unknown rollouts, late, dropped by SDKs. */
   counters(): { readonly [name: string]: number }
+  load(): IngestLoad
   /** Waits for what is under way. */
   stop(): Promise<void>
 }

@@ -1,2 +1,3 @@
-export type { Ingest, IngestResult, ReportingInstance } from './api.ts'
+export type { Ingest, IngestLoad, IngestResult, ReportingInstance } from './api.ts'
 export { createIngest } from './ingest.ts'
+export { defaultIngestLimits, type IngestLimits } from './limits.ts'

@@ -322,7 +322,7 @@ describe('ingest', () => {
     expect(ingest.counters()).toMatchObject({ reports: 2, outcomes: 3, commits_failed: 2 })
   })
 
-  it('rejects a whole group when the disk is full, without trying each', async () => {
+  it('sends a whole group away when the disk is full, without trying each', async () => {
     const { storage } = await setup()
     let commits = 0
     const full: Storage = {
@@ -336,8 +336,49 @@ describe('ingest', () => {
     const answers = await Promise.allSettled(
       ['a', 'b'].map((name) => ingest.submit('production', { id: `instance-${name}` }, { type: 'report', seq: 1 })),
     )
-    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(answers).toMatchObject(
+      Array(2).fill({ status: 'fulfilled', value: { code: 'unavailable', retry: true, retryAfterMs: 1000 } }),
+    )
     expect(commits).toBe(1)
+  })
+
+  it('says what waits, for how long, and since when the database fails, and sends SDKs away for as long', async () => {
+    const { storage } = await setup()
+    const clock = createFakeClock()
+    const gate = Promise.withResolvers<void>()
+    let isFull = false
+    const slow: Storage = {
+      ...storage,
+      transaction: async (work) => {
+        await gate.promise
+        if (isFull) throw new StorageError('disk-full', 'make room')
+        return await storage.transaction(work)
+      },
+    }
+    const ingest = createIngest({ storage: slow, clock, limits: { queuedReports: 2 } })
+    const submit = (seq: number) =>
+      ingest.submit('production', { id: 'instance-a' }, { type: 'report', seq, outcomes: [cell(1)] })
+    expect(ingest.load()).toEqual({ reports: 0, weight: 0, oldestMs: 0, commitMs: 0 })
+    const taken = [submit(1), submit(2)]
+    expect(await submit(3)).toMatchObject({ code: 'unavailable', retry: true, retryAfterMs: 1000 })
+    await new Promise((resolve) => setImmediate(resolve))
+    await clock.advance(700)
+    // Under commit, and still waiting for their answer.
+    expect(ingest.load()).toEqual({ reports: 2, weight: 42, oldestMs: 700, commitMs: 0 })
+    gate.resolve()
+    await Promise.all(taken)
+    expect(ingest.load()).toEqual({ reports: 0, weight: 0, oldestMs: 0, commitMs: 700 })
+
+    isFull = true
+    expect(await submit(3)).toMatchObject({ retryAfterMs: 1000 })
+    await clock.advance(8000)
+    expect(ingest.load()).toMatchObject({ failingSinceMs: 8000 })
+    expect(await submit(3)).toMatchObject({ retryAfterMs: 8000 })
+    await clock.advance(600_000)
+    expect(await submit(3)).toMatchObject({ retryAfterMs: 60_000 })
+    isFull = false
+    expect(await submit(3)).toEqual({ seq: 3, status: 'stored' })
+    expect(ingest.load()).not.toHaveProperty('failingSinceMs')
   })
 
   it('counts requests and failures, but no exceedances, of a cell with another number of limits', async () => {

@@ -2,28 +2,16 @@ import type { Clock } from '@pipit/shared/clock'
 import type { Report, WireError } from '@pipit/shared/protocol'
 import type { Storage, Stores } from '../storage/ports.ts'
 import { StorageError } from '../storage/storage-error.ts'
-import type { Ingest, IngestResult, ReportingInstance } from './api.ts'
+import type { Ingest, IngestResult } from './api.ts'
 import { foldReport, type Tally } from './fold-report.ts'
+import { defaultIngestLimits, type IngestLimits } from './limits.ts'
 import { observe } from './observe.ts'
-import { reportWeight } from './report-weight.ts'
+import { createReportQueue, type Waiting } from './report-queue.ts'
 import { createRolloutIndex } from './rollout-index.ts'
 
-/** What may wait for a commit, by number and by `reportWeight` (some two seconds of work); beyond either SDKs are told to come back. */
-const queueLimit = { reports: 2000, weight: 200_000 }
-/** What one transaction takes while more wait: for so long, some tenths of a second, nothing else happens in the process. */
-const batchLimit = { reports: 200, weight: 20_000 }
 const pruneEveryMs = 60_000
 /** Instances silent for so long, and event ids this old, are forgotten. */
 const keepMs = 7 * 86_400_000
-
-interface Waiting {
-  readonly environment: string
-  readonly instance: ReportingInstance
-  readonly report: Report
-  readonly weight: number
-  readonly resolve: (result: IngestResult | WireError) => void
-  readonly reject: (error: unknown) => void
-}
 
 export interface IngestOptions {
   readonly storage: Storage
@@ -31,48 +19,36 @@ export interface IngestOptions {
   readonly clock: Clock
   /** Resolves once everything that has come in by now was handed over; by default after Node has read every socket that is readable. */
   readonly nextTurn?: () => Promise<void>
+  readonly limits?: Partial<IngestLimits>
 }
 
 /**
  * Takes reports in groups: whatever arrives in one turn of the event loop, or while a commit is under way, shares a transaction. The
  * sequence of an instance is stored with what it adds, so that a repeated report changes nothing; the answer goes out after the commit.
  */
-export function createIngest({ storage, clock, nextTurn = turnOfTheLoop }: IngestOptions): Ingest {
+export function createIngest({ storage, clock, nextTurn = turnOfTheLoop, limits }: IngestOptions): Ingest {
   const indexOf = createRolloutIndex()
   const counters: Tally = {}
-  let queue: Waiting[] = []
-  let queuedWeight = 0
+  const queue = createReportQueue(clock, { ...defaultIngestLimits, ...limits })
   let running: Promise<void> | undefined
   let prunedAt = clock.monotonic()
 
   async function drain(): Promise<void> {
-    while (queue.length > 0) {
+    while (!queue.isEmpty) {
       // Each socket's message comes in a callback of its own, and a commit ends before the next one: without a whole turn of waiting
       // every report would pay for its own commit.
       await nextTurn()
-      await commit(nextBatch())
+      await commit(queue.take())
+      queue.answered()
     }
     running = undefined
-  }
-
-  function nextBatch(): readonly Waiting[] {
-    let end = 0
-    let weight = 0
-    for (const waiting of queue.slice(0, batchLimit.reports)) {
-      if (end > 0 && weight + waiting.weight > batchLimit.weight) break
-      weight += waiting.weight
-      end++
-    }
-    const batch = queue.slice(0, end)
-    queue = queue.slice(end)
-    queuedWeight -= weight
-    return batch
   }
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
     const tally: Tally = {}
     // The engine reads a closed tick after every transaction that was asked for while it was open: nothing may come between these two.
     const now = clock.now()
+    const began = clock.monotonic()
     try {
       const results = await storage.transaction(async (stores) => {
         await pruneSometimes(stores, now)
@@ -80,12 +56,14 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop }: Inges
         for (const waiting of batch) done.push(await take(stores, waiting, now, tally))
         return done
       })
+      queue.committed({ tookMs: clock.monotonic() - began, isDown: false })
       for (const [counter, count] of Object.entries(tally)) counters[counter] = (counters[counter] ?? 0) + count
       batch.forEach((waiting, i) => {
         waiting.resolve(results[i] as IngestResult)
       })
     } catch (error) {
       counters.commits_failed = (counters.commits_failed ?? 0) + 1
+      queue.committed({ tookMs: clock.monotonic() - began, isDown: error instanceof StorageError || undefined })
       await refuse(batch, error)
     }
   }
@@ -94,8 +72,15 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop }: Inges
   async function refuse(batch: readonly Waiting[], error: unknown): Promise<void> {
     const isOfOneReport = !(error instanceof StorageError) || error.code === 'failed'
     if (isOfOneReport && batch.length > 1) for (const one of batch) await commit([one])
-    else for (const waiting of batch) waiting.reject(error)
+    else if (error instanceof StorageError) {
+      for (const { report, resolve } of batch)
+        resolve(unavailable(report, 'the report could not be stored now; send it again later'))
+    } else for (const waiting of batch) waiting.reject(error)
   }
+
+  const unavailable = ({ seq }: Report, message: string): WireError => ({
+    ...{ type: 'error', code: 'unavailable', message, retry: true, retryAfterMs: queue.retryAfterMs(), seq },
+  })
 
   async function take(
     stores: Stores,
@@ -133,16 +118,12 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop }: Inges
 
   return {
     submit(environment, instance, report) {
-      const weight = reportWeight(report)
-      if (queue.length >= queueLimit.reports || queuedWeight + weight > queueLimit.weight) {
-        counters.refused_busy = (counters.refused_busy ?? 0) + 1
-        const message = 'too many reports are waiting to be stored; send this one again later'
-        return Promise.resolve({ type: 'error', code: 'unavailable', message, retry: true, seq: report.seq })
-      }
       return new Promise((resolve, reject) => {
-        queue.push({ environment, instance, report, weight, resolve, reject })
-        queuedWeight += weight
-        running ??= drain()
+        if (queue.add({ environment, instance, report, resolve, reject })) running ??= drain()
+        else {
+          counters.refused_busy = (counters.refused_busy ?? 0) + 1
+          resolve(unavailable(report, 'too many reports are waiting to be stored; send this one again later'))
+        }
       })
     },
     async observe(environment, rollout, items) {
@@ -153,6 +134,7 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop }: Inges
       return fault
     },
     counters: () => ({ ...counters }),
+    load: queue.load,
     async stop() {
       await running
     },

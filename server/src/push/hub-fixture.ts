@@ -75,6 +75,7 @@ export function hubOf(options: HubOptions = {}) {
       },
       observe: () => Promise.resolve(undefined),
       counters: () => ({}),
+      load: () => ({ reports: 0, weight: 0, oldestMs: 0, commitMs: 0 }),
       stop: async () => undefined,
       ...options.ingest,
     },

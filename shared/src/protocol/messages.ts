@@ -210,6 +210,8 @@ export interface WireError {
   readonly path?: string
   /** The report that was refused. */
   readonly seq?: number
+  /** With `retry`: send the same again no sooner than after this many milliseconds, 0 to 60 000. */
+  readonly retryAfterMs?: number
 }
 
 export type SdkMessage = Hello | Applied | Report | Ping | Pong
