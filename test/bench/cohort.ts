@@ -16,6 +16,7 @@ import {
   MemberList,
   memberListOf,
 } from '@pipit/shared/rules'
+import type { Row } from './row.ts'
 import { type Candidate, printTimings, sideBySide } from './side-by-side.ts'
 
 setFlagsFromString('--expose-gc')
@@ -175,4 +176,14 @@ function changedSet(): Set<string> {
   for (const id of ids.slice(0, changed / 2)) copy.delete(id)
   for (const id of strangers.slice(0, changed / 2)) copy.add(id)
   return copy
+}
+
+export function rows(): Promise<readonly Row[]> {
+  const slowest = Math.max(...alone.map(Number))
+  return Promise.resolve([
+    {
+      ...{ claim: 'look-up in a cohort of a million members, quickest round', ours: `${slowest.toFixed(1)} ns` },
+      ...{ bar: 'at most 150 ns', met: slowest <= 150 },
+    },
+  ])
 }

@@ -1,10 +1,11 @@
 /**
- * `npm run bench -- load`: a ruleset of a thousand rollouts from text to ready for deciding, against `JSON.parse` of the same bytes. Fails
- * beyond 5 times that, or beyond 50 ms.
+ * `npm run bench -- load`: a ruleset of a thousand rollouts from text to ready for deciding, against `JSON.parse` of the same bytes. Bars:
+ * 5 times that, and 50 ms.
  */
 import { compileRuleset } from '@pipit/shared/decide'
 import { applyPatch, encodeMessage, parseServerMessage } from '@pipit/shared/protocol'
 import type { Ruleset, RulesetCohort, RulesetRollout } from '@pipit/shared/rules'
+import type { Row } from './row.ts'
 import { printTimings, sideBySide } from './side-by-side.ts'
 
 const bar = { ratio: 5, milliseconds: 50 }
@@ -105,4 +106,15 @@ console.log(
   `  ${milliseconds.toFixed(1)} ms, ${whole.ratio.toFixed(2)} x JSON.parse (bar ${bar.milliseconds} ms, ${bar.ratio} x: ${met ? 'met' : 'MISSED'})`,
 )
 console.log(`  ${firstMs.toFixed(1)} ms the first time in a process`)
-if (!met) process.exitCode = 1
+
+export const rows = (): Promise<readonly Row[]> =>
+  Promise.resolve([
+    {
+      claim: `a ruleset of ${count} rollouts, from text to ready, against JSON.parse`,
+      ours: `${milliseconds.toFixed(1)} ms`,
+      floor: `${((timings[0]?.nanoseconds ?? 0) / 1e6).toFixed(1)} ms`,
+      ratio: whole.ratio,
+      bar: `at most ${bar.ratio} x, ${bar.milliseconds} ms`,
+      met,
+    },
+  ])

@@ -10,6 +10,7 @@ import type { PageRuleset } from '@pipit/shared/protocol'
 import type { Browser } from 'playwright-core'
 import { bundle } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
+import type { Row } from './row.ts'
 import { printTimings, type Timing } from './side-by-side.ts'
 
 const most = { ratio: 2, startMs: 1 } as const
@@ -143,6 +144,7 @@ async function startTimes(browser: Browser, page: { readonly [path: string]: str
   return took.sort((a, b) => a - b)
 }
 
+const found: Row[] = []
 const directory = mkdtempSync(join(tmpdir(), 'pipit-bench-page-'))
 const browser = await launchChromium()
 try {
@@ -150,20 +152,25 @@ try {
   await bundle(fileURLToPath(new URL('shared/src/hash/index.ts', root)), { file, platform: 'browser' })
   const timings = await timesOfCalls(browser, readFileSync(file, 'utf8'))
   printTimings(`Chromium ${browser.version()}: the client against the hash alone (12-character ids)`, timings)
-  const misses = timings
-    .slice(1, 3)
-    .filter(({ ratio }) => ratio > most.ratio)
-    .map(({ name }) => `${name} costs more than ${most.ratio} x the hash`)
+  const floor = `${timings[0]?.nanoseconds.toFixed(1)} ns`
+  for (const { name, nanoseconds, ratio } of timings.slice(1, 3))
+    found.push({
+      ...{ claim: `page: ${name} against the hash alone`, ours: `${nanoseconds.toFixed(1)} ns`, floor, ratio },
+      ...{ bar: `at most ${most.ratio} x`, met: ratio <= most.ratio },
+    })
   console.log(`\nscript start to a bootstrapped decision, ${starts} fresh contexts, 10 rollouts`)
   for (const [name, page] of Object.entries(startPages)) {
     const took = await startTimes(browser, page)
     const [median, worst] = [took[starts / 2], took.at(-1)] as [number, number]
     console.log(`  ${name.padEnd(44)} median ${median.toFixed(2)} ms, worst ${worst.toFixed(2)} ms`)
-    if (median > most.startMs) misses.push(`${name} takes more than ${most.startMs} ms to its first decision`)
+    found.push({
+      ...{ claim: `page: start of the script to the first decision, ${name}`, ours: `${median.toFixed(2)} ms` },
+      ...{ bar: `at most ${most.startMs} ms`, met: median <= most.startMs },
+    })
   }
-  console.log(misses.length === 0 ? '\nall bars held' : `\nmissed: ${misses.join('; ')}`)
-  if (misses.length > 0) process.exitCode = 1
 } finally {
   await browser.close()
   rmSync(directory, { recursive: true, force: true })
 }
+
+export const rows = (): Promise<readonly Row[]> => Promise.resolve(found)
