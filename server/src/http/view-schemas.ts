@@ -176,23 +176,6 @@ export const seriesSchema = z
   })
   .meta({ id: 'Series' })
 
-export const convergenceSchema = z
-  .object({
-    version: z.number(),
-    publishedAt: ms,
-    instances: z.number(),
-    applied: z.number(),
-    p50Ms: z.number().optional(),
-    p99Ms: z.number().optional(),
-    lastMs: z.number().optional(),
-    behind: z.array(z.string()).readonly(),
-    pages: z
-      .object({ connected: z.number(), applied: z.number() })
-      .optional()
-      .meta({ description: 'Pages that are open, of the newest version alone; the other figures are of servers' }),
-  })
-  .meta({ id: 'Convergence' })
-
 export const cohortViewSchema = z
   .object({
     key: z.string(),

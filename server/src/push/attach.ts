@@ -8,6 +8,8 @@ import type { SessionSocket } from './session.ts'
 
 const path = '/sdk/v1/connect'
 const protocol = 'pipit.v1'
+/** The close code of an SDK that ends. What a server or the network closed has others. */
+const goodbye = 1000
 
 /** Lets SDKs connect to the hub at `/sdk/v1/connect` of an HTTP server. */
 export function attachHub(server: Server, hub: PushHub): void {
@@ -131,7 +133,7 @@ function join(hub: PushHub, opened: WebSocket, raw: Duplex, who: Who): void {
     session.heard()
     if (!session.isSlow && !session.isClosed) opened.pong(data)
   })
-  opened.on('close', seat.leave)
+  opened.on('close', (code) => seat.leave(code === goodbye))
 }
 
 /**

@@ -41,7 +41,8 @@ export interface Channel {
   /** Resolves when everything stored before the call is written to the sockets. Calls that come meanwhile are one. */
   publish(): Promise<void>
   applied(session: Session, version: number): void
-  leave(session: Session): void
+  /** `isEnded`: it said goodbye; else its process may still be running. */
+  leave(session: Session, isEnded: boolean): void
   heard(instance: Parameters<Hub['heard']>[0]): void
   /** Lets go of polling instances that are gone. */
   expire(): void
@@ -56,7 +57,7 @@ export function createChannel(parts: ChannelParts): Channel {
   /** Sockets by instance: an SDK may be back before its old socket is known to be dead. */
   const sockets = new Map<string, number>()
   const overHttp = createHttpInstances(clock, limits)
-  const receipts = createConvergenceLog()
+  const receipts = createConvergenceLog(limits)
   let current: Edition | undefined
   let running: Promise<void> | undefined
   let queued: Promise<void> | undefined
@@ -90,8 +91,7 @@ export function createChannel(parts: ChannelParts): Channel {
     const before = current
     if (before !== undefined && before.ruleset.version >= after.ruleset.version) return
     current = after
-    if (before !== undefined || isPublish)
-      receipts.published(after.ruleset.version, clock.now(), clock.monotonic(), present())
+    if (before !== undefined || isPublish) receipts.published(after.ruleset.version, clock.now(), clock.monotonic())
     if (before !== undefined) await push(before, after)
     await pages.push(after)
   }
@@ -108,18 +108,14 @@ export function createChannel(parts: ChannelParts): Channel {
     }
   }
 
-  function* present(): Generator<string> {
-    yield* sockets.keys()
-    for (const { instance } of overHttp.views()) yield instance
-  }
-
   async function edition(): Promise<Edition> {
     if (current === undefined) await (running ?? refresh(false))
     if (current === undefined) throw new Error(`no ruleset of ${parts.environment} was read`)
     return current
   }
 
-  function admit(session: Session, instance: string): void {
+  function admit(session: Session, instance: string, version: number): void {
+    receipts.came(instance, version, clock.monotonic())
     if (members.has(session)) return
     members.add(session)
     sockets.set(instance, (sockets.get(instance) ?? 0) + 1)
@@ -129,9 +125,11 @@ export function createChannel(parts: ChannelParts): Channel {
   async function greetServer(session: Session, { instance, version }: Hello): Promise<void> {
     const newest = await edition()
     if (session.isClosed) return
-    admit(session, instance)
+    // A version that is still to come is of another database.
+    const held = version !== undefined && version <= newest.ruleset.version ? version : 0
+    admit(session, instance, held)
     session.sentVersion = 0
-    const isHeld = version === newest.ruleset.version
+    const isHeld = held === newest.ruleset.version
     bring(session, isHeld ? newest.nothingNew() : newest.frame(), newest.ruleset.version)
   }
 
@@ -172,7 +170,7 @@ export function createChannel(parts: ChannelParts): Channel {
       if (session.hello !== undefined && session.kind === 'srv')
         receipts.applied(session.hello.instance, version, clock.monotonic())
     },
-    leave(session) {
+    leave(session, isEnded) {
       pages.leave(session)
       if (!members.delete(session) || session.hello === undefined) return
       const { instance } = session.hello
@@ -180,17 +178,19 @@ export function createChannel(parts: ChannelParts): Channel {
       if (others > 0) sockets.set(instance, others)
       else {
         sockets.delete(instance)
-        receipts.left(instance)
+        receipts.left(instance, isEnded ? 'ended' : 'lost', clock.monotonic())
       }
     },
     heard(instance) {
       if (sockets.has(instance.instance)) return
       if (!overHttp.heard(instance)) return parts.count('unknown_http_instances')
-      if (instance.version > 0) receipts.applied(instance.instance, instance.version, clock.monotonic())
+      receipts.came(instance.instance, instance.version, clock.monotonic())
     },
     expire() {
       void pages.tick()
-      for (const instance of overHttp.expire()) if (!sockets.has(instance)) receipts.left(instance)
+      const now = clock.monotonic()
+      for (const instance of overHttp.expire()) if (!sockets.has(instance)) receipts.left(instance, 'lost', now)
+      receipts.expire(now)
     },
     breakers(rollout) {
       let open = 0
@@ -205,7 +205,7 @@ export function createChannel(parts: ChannelParts): Channel {
     },
     instances: () => [...[...members, ...pages.sessions()].flatMap(viewOf), ...overHttp.views(), ...pages.overHttp()],
     convergence: () =>
-      receipts.list().map((each, i) => {
+      receipts.list(clock.monotonic()).map((each, i) => {
         // Of the newest alone: to count ten thousand pages for each of a hundred versions would take too long.
         const there = i === 0 ? pagesAt(each.version) : undefined
         return there === undefined ? each : { ...each, pages: there }

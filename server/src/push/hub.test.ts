@@ -41,12 +41,15 @@ describe('the hub', () => {
       version: 2,
       instances: 1,
       applied: 0,
-      behind: ['instance-1'],
+      complete: false,
+      behind: [{ instance: 'instance-1', version: 0 }],
     })
     send({ type: 'applied', version: 2 })
     send({ type: 'ping' })
     expect(await next()).toEqual({ type: 'pong' })
-    expect(hub.convergence('production')[0]).toMatchObject({ version: 2, instances: 1, applied: 1, behind: [] })
+    expect(hub.convergence('production')[0]).toMatchObject({
+      ...{ version: 2, complete: true, instances: 1, applied: 1, behind: [], unreached: [] },
+    })
     expect(hub.instances('production')).toMatchObject([
       { instance: 'instance-1', appliedVersion: 2, transport: 'socket' },
     ])
@@ -312,15 +315,20 @@ describe('publishing', () => {
     }
   })
 
-  it('reaches thousands, and waits for nobody who left meanwhile', async () => {
+  it('reaches thousands, waits for nobody who said goodbye meanwhile, and names who was lost', async () => {
     const { hub, publish } = hubOf()
     const seats = await Promise.all(Array.from({ length: 1200 }, (_, i) => seated(hub, `instance-${i}`)))
     const publishing = publish(rulesetOf(2, 25))
+    seats[1198]?.leave(true)
     seats[1199]?.leave()
     await publishing
-    for (const { messages } of seats.slice(0, 1199)) expect(messages().at(-1)).toMatchObject({ version: 2 })
+    for (const { messages } of seats.slice(0, 1198)) expect(messages().at(-1)).toMatchObject({ version: 2 })
     expect(seats[1199]?.messages()).toHaveLength(1)
-    expect(hub.convergence('production')[0]).toMatchObject({ instances: 1199 })
+    expect(hub.convergence('production')[0]).toMatchObject({
+      instances: 1199,
+      unreached: [{ instance: 'instance-1199' }],
+      unreachedCount: 1,
+    })
   })
 
   it('does not wait for an instance that is back on another socket before its old one is known to be dead', async () => {

@@ -64,7 +64,7 @@ export interface PushHub extends Hub {
   /** Sockets that may still join. */
   readonly freeSeats: number
   /** Takes a socket in; undefined when there are too many, the hub is closed, or the key was revoked meanwhile. */
-  join(socket: SessionSocket, who: Who): { readonly session: Session; leave(): void } | undefined
+  join(socket: SessionSocket, who: Who): { readonly session: Session; leave(isEnded?: boolean): void } | undefined
   /** What was published last. */
   edition(environment: string): Promise<Edition>
   readonly pageLimits: PageLimiter
@@ -150,13 +150,13 @@ export function createHub(parts: HubParts): PushHub {
       })
       return {
         session,
-        leave() {
+        leave(isEnded = false) {
           cancelHello()
           session.terminate()
           if (!sessions.delete(session)) return
           if (isPage) pageLimits.closed(who)
           tender.leave(session)
-          home.leave(session)
+          home.leave(session, isEnded)
           if (sessions.size === 0) emptied?.()
         },
       }

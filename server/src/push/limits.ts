@@ -20,6 +20,8 @@ export interface HubLimits {
   readonly httpGoneMs: number
   /** Instances of the HTTP fallback that are remembered, per environment. */
   readonly maxHttpInstances: number
+  /** An instance that was lost, and is not back in so long, is no longer named as not reached: it is taken for ended. */
+  readonly unreachedMs: number
   /** Sockets of pages, over all environments: the rest of `maxSockets` is for servers. */
   readonly pageSockets: number
   readonly pageSocketsPerKey: number
@@ -57,6 +59,7 @@ export const defaultLimits: HubLimits = {
   reportsInHand: 2,
   httpGoneMs: 60_000,
   maxHttpInstances: 20_000,
+  unreachedMs: 600_000,
   pageSockets: 15_000,
   pageSocketsPerKey: 10_000,
   pageSocketsPerAddress: 1000,

@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { HistoryEntry } from '../../storage/ports.ts'
 import { analysisView } from '../analysis-view.ts'
 import type { AppDeps } from '../context.ts'
+import { convergenceSchema } from '../convergence-schema.ts'
 import {
   answers,
   beforeField,
@@ -13,7 +14,7 @@ import {
   query,
   tellFaults,
 } from '../routing.ts'
-import { analysisSchema, convergenceSchema, decisionSchema, historyEntrySchema, seriesSchema } from '../view-schemas.ts'
+import { analysisSchema, decisionSchema, historyEntrySchema, seriesSchema } from '../view-schemas.ts'
 import { findRollout, judgementOf } from './rollouts.ts'
 
 /** Entries that a search for decisions looks at, at most. */
