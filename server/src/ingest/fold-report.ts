@@ -166,11 +166,14 @@ async function foldExposures(folding: Folding, cell: NonNullable<Report['exposur
   }
 }
 
+/** An id is one among the events of its name: a purchase and its refund may both have the order's. */
+export const eventKey = (event: string, id: string): string => `${event.length} ${event} ${id}`
+
 async function foldEvent(folding: Folding, item: NonNullable<Report['events']>[number]): Promise<void> {
   const { stores, environment, index, now, tally } = folding
   // Nothing is kept of what nobody counts, its id neither.
   if (!index.byEvent.has(item.event)) return add(tally, 'events_unused')
-  if (item.id !== undefined && !(await stores.evidence.claimEvent(environment, item.id, now)))
+  if (item.id !== undefined && !(await stores.evidence.claimEvent(environment, eventKey(item.event, item.id), now)))
     return add(tally, 'events_repeated')
   add(tally, 'events')
   const { event, unit, value } = item

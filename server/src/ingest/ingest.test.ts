@@ -6,6 +6,7 @@ import { parseRollout } from '../rollout/index.ts'
 import type { Storage } from '../storage/ports.ts'
 import { openSqlite } from '../storage/sqlite/index.ts'
 import { StorageError } from '../storage/storage-error.ts'
+import { eventKey } from './fold-report.ts'
 import { createIngest } from './ingest.ts'
 
 const unit = (n: number): string => n.toString(16).padStart(16, '0')
@@ -92,6 +93,37 @@ describe('ingest', () => {
     expect(await submit({ seq: 1, outcomes: [cell(5)] }, 'instance-b')).toEqual({ seq: 1, status: 'stored' })
     expect(await sum(storage)).toBe(10)
     expect(ingest.counters()).toMatchObject({ reports: 2, duplicates: 1, outcomes: 10 })
+  })
+
+  it('counts reports that overtake one another once each, and says which lie too far back', async () => {
+    const { submit, storage, ingest } = await setup()
+    await submit({ seq: 6, outcomes: [cell(1)] })
+    expect(await submit({ seq: 5, outcomes: [cell(2)] })).toEqual({ seq: 5, status: 'stored' })
+    expect(await submit({ seq: 5, outcomes: [cell(2)] })).toEqual({ seq: 5, status: 'duplicate' })
+    await submit({ seq: 100, outcomes: [cell(4)] })
+    expect(await submit({ seq: 68, outcomes: [cell(8)] })).toEqual({ seq: 68, status: 'duplicate' })
+    expect(await submit({ seq: 69, outcomes: [cell(16)] })).toEqual({ seq: 69, status: 'stored' })
+    expect(await sum(storage)).toBe(1 + 2 + 4 + 16)
+    expect(ingest.counters()).toMatchObject({ reports: 4, duplicates: 1, reports_too_old: 1 })
+  })
+
+  it('takes the first of two reports with one sequence, whatever is in the second', async () => {
+    const { submit, storage } = await setup()
+    await submit({ seq: 1, outcomes: [cell(1)] })
+    expect(await submit({ seq: 1, outcomes: [cell(2)] })).toMatchObject({ status: 'duplicate' })
+    expect(await sum(storage)).toBe(1)
+  })
+
+  it('forgets the sequences of a page after a day, of a server after a week', async () => {
+    const { storage, ingest, clock } = await setup()
+    const report = { type: 'report', seq: 1 } as const
+    await ingest.submit('production', { id: 'page/a', group: 'pages' }, report)
+    await ingest.submit('production', { id: 'server-a' }, report)
+    const day = 86_400_000
+    expect(await storage.reports.prune(clock.now() + day - 1, 10)).toBe(0)
+    expect(await storage.reports.prune(clock.now() + day, 10)).toBe(1)
+    expect(await storage.reports.prune(clock.now() + 7 * day - 1, 10)).toBe(0)
+    expect(await storage.reports.prune(clock.now() + 7 * day, 10)).toBe(1)
   })
 
   it('gives the sums of the distinct reports under any order and repetition', async () => {
@@ -196,6 +228,19 @@ describe('ingest', () => {
       { variant: 'canary', exposed: 2, conversions: { purchase: { atRisk: 2, converted: 2 } } },
     ])
     expect(ingest.counters()).toMatchObject({ events_repeated: 1, events_unused: 1 })
+  })
+
+  it('tells events with one id apart by their names', async () => {
+    const spent = { key: 'spent', kind: 'sum', event: 'bought', window: '1h' }
+    const returned = { key: 'returned', kind: 'sum', event: 'refunded', window: '1h' }
+    const { submit, ingest } = await setup({ metrics: [spent, returned], guards: [] })
+    const item = { unit: unit(1), ageMs: 0, id: 'order-1', value: 5 }
+    await submit({
+      seq: 1,
+      exposures: [exposure([unit(1)])],
+      events: ['bought', 'refunded', 'refunded'].map((event) => ({ ...item, event })),
+    })
+    expect(ingest.counters()).toMatchObject({ values_counted: 2, events_repeated: 1 })
   })
 
   it('does not count an event that is older than its exposure, or beyond the window', async () => {
@@ -345,12 +390,15 @@ describe('ingest', () => {
   it('says what waits, for how long, and since when the database fails, and sends SDKs away for as long', async () => {
     const { storage } = await setup()
     const clock = createFakeClock()
-    const gate = Promise.withResolvers<void>()
+    let open = (): void => undefined
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
     let isFull = false
     const slow: Storage = {
       ...storage,
       transaction: async (work) => {
-        await gate.promise
+        await gate
         if (isFull) throw new StorageError('disk-full', 'make room')
         return await storage.transaction(work)
       },
@@ -365,7 +413,7 @@ describe('ingest', () => {
     await clock.advance(700)
     // Under commit, and still waiting for their answer.
     expect(ingest.load()).toEqual({ reports: 2, weight: 42, oldestMs: 700, commitMs: 0 })
-    gate.resolve()
+    open()
     await Promise.all(taken)
     expect(ingest.load()).toEqual({ reports: 0, weight: 0, oldestMs: 0, commitMs: 700 })
 
@@ -414,7 +462,7 @@ describe('ingest', () => {
     const { submit, storage } = await setup()
     await submit({ seq: 1, events: [{ event: 'looked', unit: unit(1), ageMs: 0, id: 'look-1' }] })
     expect(await storage.evidence.hasPending('production')).toBe(false)
-    expect(await storage.evidence.claimEvent('production', 'look-1', 1)).toBe(true)
+    expect(await storage.evidence.claimEvent('production', eventKey('looked', 'look-1'), 1)).toBe(true)
   })
 })
 

@@ -7,11 +7,18 @@ import { foldReport, type Tally } from './fold-report.ts'
 import { defaultIngestLimits, type IngestLimits } from './limits.ts'
 import { observe } from './observe.ts'
 import { createReportQueue, type Waiting } from './report-queue.ts'
-import { createRolloutIndex } from './rollout-index.ts'
+import { createRolloutIndex, type IngestIndex } from './rollout-index.ts'
 
+/** How often events are looked for that have waited in vain. */
 const pruneEveryMs = 60_000
-/** Instances silent for so long, and event ids this old, are forgotten. */
-const keepMs = 7 * 86_400_000
+
+interface Batch {
+  readonly stores: Stores
+  /** As of the batch: nothing else writes while it is under way. */
+  readonly indexOf: ReturnType<typeof onceEach<IngestIndex | undefined>>
+  readonly now: number
+  readonly tally: Tally
+}
 
 export interface IngestOptions {
   readonly storage: Storage
@@ -27,9 +34,10 @@ export interface IngestOptions {
  * sequence of an instance is stored with what it adds, so that a repeated report changes nothing; the answer goes out after the commit.
  */
 export function createIngest({ storage, clock, nextTurn = turnOfTheLoop, limits }: IngestOptions): Ingest {
-  const indexOf = createRolloutIndex()
+  const readIndex = createRolloutIndex()
   const counters: Tally = {}
-  const queue = createReportQueue(clock, { ...defaultIngestLimits, ...limits })
+  const bounds = { ...defaultIngestLimits, ...limits }
+  const queue = createReportQueue(clock, bounds)
   let running: Promise<void> | undefined
   let prunedAt = clock.monotonic()
 
@@ -52,8 +60,9 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop, limits 
     try {
       const results = await storage.transaction(async (stores) => {
         await pruneSometimes(stores, now)
+        const indexOf = onceEach((environment) => readIndex(stores, environment))
         const done: (IngestResult | WireError)[] = []
-        for (const waiting of batch) done.push(await take(stores, waiting, now, tally))
+        for (const waiting of batch) done.push(await take({ stores, indexOf, now, tally }, waiting))
         return done
       })
       queue.committed({ tookMs: clock.monotonic() - began, isDown: false })
@@ -83,18 +92,11 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop, limits 
   })
 
   async function take(
-    stores: Stores,
+    { indexOf, ...batch }: Batch,
     { environment, instance, report }: Waiting,
-    now: number,
-    tally: Tally,
   ): Promise<IngestResult | WireError> {
-    // An instance is known only within its environment: another key cannot use up its sequence.
-    const name = `${environment}/${instance.id}`
-    if (report.seq <= (await stores.reports.lastSeq(name))) {
-      tally.duplicates = (tally.duplicates ?? 0) + 1
-      return { seq: report.seq, status: 'duplicate' }
-    }
-    const index = await indexOf(stores, environment)
+    const { stores, now, tally } = batch
+    const index = await indexOf(environment)
     if (index === undefined) {
       return {
         type: 'error',
@@ -104,16 +106,23 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop, limits 
         seq: report.seq,
       }
     }
-    await foldReport({ stores, environment, instance, index, now, tally }, report)
-    await stores.reports.setSeq(name, report.seq, now)
-    return { seq: report.seq, status: 'stored' }
+    // An instance is known only within its environment: another key cannot use up its sequence.
+    const keepMs =
+      instance.group === undefined ? bounds.sequenceDays * 86_400_000 : bounds.pageSequenceHours * 3_600_000
+    const taken = await stores.reports.take(`${environment}/${instance.id}`, report.seq, now + keepMs)
+    if (taken === 'new') {
+      await foldReport({ ...batch, environment, instance, index }, report)
+      return { seq: report.seq, status: 'stored' }
+    }
+    const counter = taken === 'duplicate' ? 'duplicates' : 'reports_too_old'
+    tally[counter] = (tally[counter] ?? 0) + 1
+    return { seq: report.seq, status: 'duplicate' }
   }
 
   async function pruneSometimes(stores: Stores, now: number): Promise<void> {
     if (clock.monotonic() - prunedAt < pruneEveryMs) return
     prunedAt = clock.monotonic()
-    await stores.reports.prune(now - keepMs)
-    await stores.evidence.pruneEvents(now, now - keepMs)
+    await stores.evidence.prunePending(now)
   }
 
   return {
@@ -138,6 +147,15 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop, limits 
     async stop() {
       await running
     },
+  }
+}
+
+function onceEach<T>(read: (name: string) => Promise<T>): (name: string) => Promise<T> {
+  const known = new Map<string, Promise<T>>()
+  return (name) => {
+    const found = known.get(name) ?? read(name)
+    known.set(name, found)
+    return found
   }
 }
 

@@ -8,6 +8,10 @@ export interface IngestLimits {
   readonly batchReports: number
   /** The same by `reportWeight`. A report beyond it has a transaction of its own. */
   readonly batchWeight: number
+  /** How long the sequence of a server that is silent is remembered: longer than any outage after which it may repeat a report. */
+  readonly sequenceDays: number
+  /** The same of a page, which keeps its reports in memory alone; each page that was ever opened leaves one. */
+  readonly pageSequenceHours: number
 }
 
 export const defaultIngestLimits: IngestLimits = {
@@ -15,4 +19,6 @@ export const defaultIngestLimits: IngestLimits = {
   queuedWeight: 200_000,
   batchReports: 200,
   batchWeight: 20_000,
+  sequenceDays: 7,
+  pageSequenceHours: 24,
 }

@@ -1,7 +1,8 @@
 import { LatencySketch } from '@pipit/shared/sketch'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseRollout } from '../rollout/index.ts'
-import type { OutcomeDelta, RolloutRecord, Storage } from './ports.ts'
+import { type OutcomeDelta, type RolloutRecord, type Storage, sequenceWindow } from './ports.ts'
 
 /** How the suite gets a store. `reopen` closes it and opens the same data again; absent where data does not outlive the process. */
 export interface StorageUnderTest {
@@ -277,16 +278,44 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
     })
 
     it('remembers sequences and answers', async () => {
-      expect(await storage.reports.lastSeq('i')).toBe(0)
-      await storage.reports.setSeq('i', 4, 10)
-      await storage.reports.setSeq('i', 5, 20)
-      expect(await storage.reports.lastSeq('i')).toBe(5)
-      await storage.reports.prune(21)
-      expect(await storage.reports.lastSeq('i')).toBe(0)
+      const take = (seq: number, expiresAt = 10) => storage.reports.take('i', seq, expiresAt)
+      expect([await take(4), await take(5, 20), await take(5), await take(4)]).toEqual([
+        ...['new', 'new', 'duplicate', 'duplicate'],
+      ])
+      expect(await storage.reports.prune(19, 10)).toBe(0)
+      expect(await take(5)).toBe('duplicate')
+      expect(await storage.reports.prune(20, 10)).toBe(1)
+      expect(await take(5)).toBe('new')
+      for (const other of ['j', 'k', 'l']) await storage.reports.take(other, 1, 30)
+      expect(await storage.reports.prune(30, 2)).toBe(2)
+      expect(await storage.reports.prune(30, 2)).toBe(2)
       await storage.idempotency.put('k', { fingerprint: 'f', status: 201, body: '{}' }, 10)
       expect(await storage.idempotency.get('k')).toEqual({ fingerprint: 'f', status: 201, body: '{}' })
       await storage.idempotency.prune(11)
       expect(await storage.idempotency.get('k')).toBeUndefined()
+    })
+
+    it('takes each sequence once in whatever order they come, and none that lies too far back', async () => {
+      const seq = fc.integer({ min: 1, max: 80 })
+      await fc.assert(
+        fc.asyncProperty(fc.array(seq, { maxLength: 60 }), fc.uuid(), async (order, instance) => {
+          const seen = new Set<number>()
+          let highest = 0
+          const expected = order.map((next) => {
+            if (seen.has(next) && next > highest - sequenceWindow) return 'duplicate'
+            if (next <= highest - sequenceWindow) return 'too-old'
+            seen.add(next)
+            highest = Math.max(highest, next)
+            return 'new'
+          })
+          const got = await storage.transaction(async (stores) => {
+            const answers: string[] = []
+            for (const next of order) answers.push(await stores.reports.take(instance, next, 1))
+            return answers
+          })
+          expect(got).toEqual(expected)
+        }),
+      )
     })
 
     it('adds outcomes up, all arms but stable as canary, forced ones apart', async () => {
@@ -483,11 +512,16 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect(await evidence.takePending('production', unit(1))).toEqual([event])
       expect(await evidence.takePending('production', unit(1))).toEqual([])
       await evidence.addPending(event)
-      await evidence.pruneEvents(100, 0)
+      await evidence.prunePending(100)
       expect(await evidence.hasPending('production')).toBe(false)
       expect(await evidence.claimEvent('production', 'order-1', 1)).toBe(true)
       expect(await evidence.claimEvent('production', 'order-1', 2)).toBe(false)
       expect(await evidence.claimEvent('staging', 'order-1', 2)).toBe(true)
+      expect(await evidence.claimEvent('staging', 'order-2', 3)).toBe(true)
+      expect(await evidence.pruneEventKeys(3, 1)).toBe(1)
+      expect(await evidence.pruneEventKeys(3, 10)).toBe(1)
+      expect(await evidence.claimEvent('production', 'order-1', 4)).toBe(true)
+      expect(await evidence.claimEvent('staging', 'order-2', 4)).toBe(false)
     })
 
     it('lets so many events wait and no more, and counts none that were rolled back', async () => {
@@ -513,7 +547,7 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect(await storage.evidence.takePending('production', unit(7))).toHaveLength(1)
       expect(await storage.evidence.addPending(event(limit))).toBe(true)
       expect(await storage.evidence.addPending(event(limit))).toBe(false)
-      await storage.evidence.pruneEvents(100, 0)
+      await storage.evidence.prunePending(100)
       expect(await storage.evidence.addPending(event(limit))).toBe(true)
     })
 

@@ -120,16 +120,18 @@ export interface EvidenceStore {
   convert(conversion: Conversion): Promise<ConversionResult>
   addValue(event: ValueEvent): Promise<ValueResult>
   observe(observation: Observation): Promise<void>
-  /** False when an event with this id was seen in the environment before. */
-  claimEvent(environment: string, id: string, at: number): Promise<boolean>
+  /** False when this key of an event was claimed in the environment before. */
+  claimEvent(environment: string, key: string, at: number): Promise<boolean>
   /** False when so many wait already (100 000 per environment). */
   addPending(event: PendingEvent): Promise<boolean>
   /** Takes out the waiting events of a unit. */
   takePending(environment: string, unit: string): Promise<readonly PendingEvent[]>
   /** True while any event waits in the environment: saves a look per exposure. */
   hasPending(environment: string): Promise<boolean>
-  /** Forgets waiting events whose time is over, and event ids from before. */
-  pruneEvents(now: number, idsBefore: number): Promise<void>
+  /** Forgets waiting events whose time is over. */
+  prunePending(now: number): Promise<void>
+  /** Forgets at most `limit` keys of events claimed before; says how many. */
+  pruneEventKeys(before: number, limit: number): Promise<number>
   /** Closed ticks `after < tick ≤ through` of epochs from `fromEpoch`, ordered by (tick, epoch), arms already added up. */
   ticks(
     rolloutId: string,

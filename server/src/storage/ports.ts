@@ -19,6 +19,9 @@ export type {
   ValueResult,
 } from './evidence-ports.ts'
 
+/** How far below the highest sequence of an instance a report may still come for the first time. */
+export const sequenceWindow = 32
+
 /** All times are epoch milliseconds; ids are nanoid texts; a record that is not there is `undefined`. */
 
 export interface EnvironmentRecord {
@@ -200,11 +203,13 @@ export interface Stores {
     nextAttemptAt(): Promise<number | undefined>
   }
   readonly reports: {
-    /** Highest sequence taken from the instance; 0 before the first. */
-    lastSeq(instance: string): Promise<number>
-    setSeq(instance: string, seq: number, at: number): Promise<void>
-    /** Forgets instances silent since before. */
-    prune(before: number): Promise<void>
+    /**
+     * Marks a sequence of the instance as taken, whatever the order they come in, and keeps what is known of the instance until `expiresAt`.
+     * What lies `sequenceWindow` or more below the highest is `too-old` to tell; nothing changes then, nor for a `duplicate`.
+     */
+    take(instance: string, seq: number, expiresAt: number): Promise<'new' | 'duplicate' | 'too-old'>
+    /** Forgets at most `limit` instances whose time is over; says how many. */
+    prune(now: number, limit: number): Promise<number>
   }
   readonly evidence: EvidenceStore
   readonly idempotency: {

@@ -12,6 +12,10 @@ export interface Connection {
   /** Adds a listener that is called after each rollback: whoever remembers something of the tables forgets it there. */
   readonly onRollback: (forget: () => void) => void
   readonly rollback: () => void
+  /** Adds a listener that writes what a transaction has added up in memory so far. */
+  readonly onFlush: (write: () => void) => void
+  /** Before a commit, and before anything is read or deleted that may still be in memory. */
+  readonly flush: () => void
 }
 
 const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url))
@@ -50,9 +54,16 @@ export function openReader(file: string): Connection {
 
 function connectionOn(raw: Database.Database): Connection {
   const listeners: (() => void)[] = []
+  const writers: (() => void)[] = []
   return {
     raw,
     orm: drizzle(raw),
+    onFlush(write) {
+      writers.push(write)
+    },
+    flush() {
+      for (const write of writers) write()
+    },
     onRollback(forget) {
       listeners.push(forget)
     },

@@ -5,9 +5,9 @@ import { present } from './plain-stores.ts'
 /** Events that wait for their exposure at most, per environment. */
 const pendingLimit = 100_000
 
-type EventMethods = 'claimEvent' | 'addPending' | 'takePending' | 'hasPending' | 'pruneEvents'
+type EventMethods = 'claimEvent' | 'addPending' | 'takePending' | 'hasPending' | 'prunePending' | 'pruneEventKeys'
 
-/** Ids of events that were taken, and events that wait for their exposure. */
+/** Keys of events that were taken, and events that wait for their exposure. */
 export function eventStore({ raw, onRollback }: Connection): Pick<Stores['evidence'], EventMethods> {
   const claim = raw.prepare('INSERT INTO event_ids (environment, id, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
   const count = raw.prepare('SELECT COUNT(*) AS n FROM pending_events WHERE environment = ?')
@@ -19,7 +19,10 @@ export function eventStore({ raw, onRollback }: Connection): Pick<Stores['eviden
     'DELETE FROM pending_events WHERE environment = ? AND unit = ? RETURNING environment, unit, event, at, expires_at AS expiresAt, value',
   )
   const prunePending = raw.prepare('DELETE FROM pending_events WHERE expires_at <= ?')
-  const pruneIds = raw.prepare('DELETE FROM event_ids WHERE at < ?')
+  const pruneKeys = raw.prepare(
+    `DELETE FROM event_ids WHERE (environment, id) IN
+       (SELECT environment, id FROM event_ids WHERE at < ? ORDER BY at LIMIT ?)`,
+  )
 
   // Counting the rows for each event that comes would cost as much as all that wait. Only the writing connection uses this.
   const waiting = new Map<string, number>()
@@ -28,7 +31,7 @@ export function eventStore({ raw, onRollback }: Connection): Pick<Stores['eviden
     waiting.get(environment) ?? (count.get(environment) as { n: number }).n
 
   return {
-    claimEvent: async (environment, id, at) => claim.run(environment, id, at).changes > 0,
+    claimEvent: async (environment, key, at) => claim.run(environment, key, at).changes > 0,
     async addPending({ environment, unit, event, at, expiresAt, value }) {
       const before = waitingIn(environment)
       waiting.set(environment, before)
@@ -44,10 +47,10 @@ export function eventStore({ raw, onRollback }: Connection): Pick<Stores['eviden
       return taken
     },
     hasPending: async (environment) => any.get(environment) !== undefined,
-    async pruneEvents(now, idsBefore) {
+    async prunePending(now) {
       prunePending.run(now)
-      pruneIds.run(idsBefore)
       waiting.clear()
     },
+    pruneEventKeys: async (before, limit) => pruneKeys.run(before, limit).changes,
   }
 }

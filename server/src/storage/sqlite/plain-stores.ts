@@ -13,8 +13,13 @@ export function present<T extends object>(row: T): { [K in keyof T]: Exclude<T[K
   }
 }
 
-export function environmentStore({ orm }: Connection): Stores['environments'] {
+export function environmentStore({ orm, raw }: Connection): Stores['environments'] {
   const table = tables.environments
+  // Asked for with every batch of reports: drizzle would build and prepare it anew each time.
+  const read = raw.prepare(
+    `SELECT name, unit_salt AS unitSalt, ruleset_version AS rulesetVersion, holdback, page_secret AS pageSecret,
+       user_hash AS userHash, created_at AS createdAt FROM environments WHERE name = ?`,
+  )
   const record = (row: typeof table.$inferSelect): EnvironmentRecord => ({
     ...present(row),
     userHash: row.userHash === 'required' ? 'required' : 'off',
@@ -22,7 +27,7 @@ export function environmentStore({ orm }: Connection): Stores['environments'] {
   return {
     list: async () => orm.select().from(table).orderBy(asc(table.name)).all().map(record),
     async get(name) {
-      const row = orm.select().from(table).where(eq(table.name, name)).get()
+      const row = read.get(name) as typeof table.$inferSelect | undefined
       return row && record(row)
     },
     async insert(record: EnvironmentRecord) {
@@ -201,25 +206,6 @@ export function outboxStore({ orm }: Connection): Stores['outbox'] {
           .from(table)
           .get()?.at ?? undefined
       )
-    },
-  }
-}
-
-export function reportStore({ orm }: Connection): Stores['reports'] {
-  const table = tables.reports
-  return {
-    async lastSeq(instance) {
-      return orm.select({ seq: table.seq }).from(table).where(eq(table.instance, instance)).get()?.seq ?? 0
-    },
-    async setSeq(instance, seq, at) {
-      orm
-        .insert(table)
-        .values({ instance, seq, at })
-        .onConflictDoUpdate({ target: table.instance, set: { seq, at } })
-        .run()
-    },
-    async prune(before) {
-      orm.delete(table).where(lt(table.at, before)).run()
     },
   }
 }

@@ -23,7 +23,7 @@ const ofRollout = [
   tables.judgeMemory,
 ]
 
-export function rolloutStore({ orm }: Connection): Stores['rollouts'] {
+export function rolloutStore({ orm, flush }: Connection): Stores['rollouts'] {
   const table = tables.rollouts
   const record = ({ definition, state, wakeAt, ...row }: typeof table.$inferSelect): RolloutRecord => ({
     ...row,
@@ -73,6 +73,7 @@ export function rolloutStore({ orm }: Connection): Stores['rollouts'] {
       )
     },
     async delete(id, expectedVersion) {
+      flush()
       const gone =
         orm
           .delete(table)

@@ -122,14 +122,16 @@ export const outbox = sqliteTable(
   (table) => [uniqueIndex('outbox_by_id').on(table.id), index('outbox_by_time').on(table.nextAttemptAt)],
 )
 
+/** The highest sequence taken from an instance, and which of those right below it were: bit 0 is that of `seq` − 1. */
 export const reports = sqliteTable(
   'reports',
   {
     instance: text().primaryKey(),
     seq: integer().notNull(),
-    at: integer().notNull(),
+    mask: integer().notNull(),
+    expiresAt: integer('expires_at').notNull(),
   },
-  (table) => [index('reports_by_time').on(table.at)],
+  (table) => [index('reports_by_expiry').on(table.expiresAt)],
 )
 
 export const idempotency = sqliteTable(

@@ -62,6 +62,7 @@ describe('a SQLite file', () => {
       "INSERT INTO catalog (kind, environment, key, definition, version, updated_at) VALUES ('cohort', 'production', ?, ?, 1, 1)",
     )
     insert.run('beta', JSON.stringify({ key: 'beta', members: ['b', 'a', 'ü', 'a'] }))
+    raw.prepare("INSERT INTO reports (instance, seq, at) VALUES ('production/a', 7, 1000)").run()
     insert.run('staff', JSON.stringify({ key: 'staff', when: { team: 'x' } }))
     raw.close()
 
@@ -73,6 +74,11 @@ describe('a SQLite file', () => {
       metrics: [{ ...metric, better: 'higher' }],
     })
     expect((await storage.metrics.get('production', 'signup'))?.definition.better).toBe('higher')
+    // What lay below the highest was taken then, in order, for a week.
+    expect(await storage.reports.take('production/a', 6, 1)).toBe('duplicate')
+    expect(await storage.reports.take('production/a', 7, 1)).toBe('duplicate')
+    expect(await storage.reports.prune(604_800_999, 1)).toBe(0)
+    expect(await storage.reports.take('production/a', 8, 1)).toBe('new')
     const cohorts = (await storage.cohorts.list('production')).map(({ definition }) => definition)
     expect(cohorts).toEqual([
       { key: 'beta', members: { count: 3, revision: 'first' } },
@@ -142,7 +148,7 @@ describe('a full disk', () => {
   })
   const fill = (storage: Storage): Promise<void> =>
     storage.transaction(async (stores) => {
-      await stores.reports.setSeq('instance-a', 7, 1)
+      await stores.reports.take('instance-a', 7, 1)
       for (let n = 0; n < 2000; n++) await stores.evidence.addPending(event(n))
     })
 
@@ -153,8 +159,8 @@ describe('a full disk', () => {
       code: 'disk-full',
       message: expect.stringContaining('make room'),
     })
-    expect(await storage.reports.lastSeq('instance-a')).toBe(0)
     expect(await storage.evidence.hasPending('production')).toBe(false)
+    expect(await storage.reports.prune(1, 1)).toBe(0)
     await storage.close()
   })
 
@@ -164,7 +170,7 @@ describe('a full disk', () => {
     expect(await storage.environments.list()).toEqual([])
     makeRoom()
     await fill(storage)
-    expect(await storage.reports.lastSeq('instance-a')).toBe(7)
+    expect(await storage.reports.take('instance-a', 7, 1)).toBe('duplicate')
     expect(await storage.evidence.takePending('production', event(1999).unit)).toHaveLength(1)
     await storage.close()
   })

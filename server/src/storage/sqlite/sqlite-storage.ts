@@ -12,8 +12,8 @@ import {
   judgeStore,
   keyStore,
   outboxStore,
-  reportStore,
 } from './plain-stores.ts'
+import { reportStore } from './report-store.ts'
 import { catalogStore, rolloutStore } from './rollout-stores.ts'
 
 /** Methods that change something: outside a transaction each is one of its own. */
@@ -28,7 +28,7 @@ const writes: { readonly [S in keyof Stores]: readonly (keyof Stores[S])[] } = {
   metrics: ['insert', 'update', 'delete'],
   audit: ['append'],
   outbox: ['add', 'done', 'retry'],
-  reports: ['setSeq', 'prune'],
+  reports: ['take', 'prune'],
   decisions: ['put'],
   evidence: [
     'addOutcomes',
@@ -39,7 +39,8 @@ const writes: { readonly [S in keyof Stores]: readonly (keyof Stores[S])[] } = {
     'claimEvent',
     'addPending',
     'takePending',
-    'pruneEvents',
+    'prunePending',
+    'pruneEventKeys',
   ],
   idempotency: ['put', 'prune'],
 }
@@ -97,7 +98,10 @@ export function storageOn(file: string, writer: Connection, reader: Connection |
       guarded(file, () => writer.raw.exec('BEGIN IMMEDIATE'))
       try {
         const result = await work(inTransaction)
-        guarded(file, () => writer.raw.exec('COMMIT'))
+        guarded(file, () => {
+          writer.flush()
+          writer.raw.exec('COMMIT')
+        })
         return result
       } catch (error) {
         writer.rollback()
