@@ -1,7 +1,9 @@
 /** A control plane that plays a script over real sockets, for the tests of this package. */
+
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Ruleset } from '@pipit/shared/client'
+import { parseSdkMessage, type Report } from '@pipit/shared/protocol'
 import { WebSocketServer } from 'ws'
 
 const running = { phase: 'running', hash: 1, variants: [{ name: 'stable' }, { name: 'canary' }] } as const
@@ -30,17 +32,7 @@ export const ruleset: Ruleset = {
 export const rulesetMessage = (changed: object = {}): string =>
   JSON.stringify({ type: 'ruleset', ruleset: { ...ruleset, ...changed }, flushMs: 50, heartbeatMs: 15_000 })
 
-export interface Report {
-  readonly seq: number
-  readonly outcomes?: readonly {
-    readonly rollout: string
-    readonly variant: string
-    readonly stratum: string
-    readonly columns: number
-    readonly buckets: readonly number[]
-  }[]
-  readonly events?: readonly { readonly event: string }[]
-}
+export type { Report }
 
 export interface ScriptedServer {
   readonly url: string
@@ -62,7 +54,9 @@ export async function startScriptedServer(changed?: object): Promise<ScriptedSer
   sockets.on('connection', (socket, incoming) => {
     keys.push(incoming.headers.authorization)
     socket.on('message', (data) => {
-      const message = JSON.parse(String(data)) as { type: string } & Report
+      const parsed = parseSdkMessage(String(data))
+      if (!parsed.ok) throw new Error(`the SDK sent what is no message: ${parsed.error.message}`)
+      const { message } = parsed
       if (message.type === 'hello') socket.send(rulesetMessage(changed))
       if (message.type !== 'report') return
       reports.push(message)

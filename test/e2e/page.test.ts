@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { encodeMessage } from '@pipit/shared/protocol'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
@@ -79,7 +80,7 @@ async function reportTraffic(): Promise<void> {
         'x-pipit-instance': 'page-test-1',
         'x-pipit-sdk': 'test/1',
       },
-      body: JSON.stringify({
+      body: encodeMessage({
         type: 'report',
         seq,
         outcomes: [cell('canary', 250, 6), cell('stable', 750, 9)],

@@ -196,8 +196,8 @@ const report = {
   seq: 1,
   outcomes: [
     {
-      ...{ ...cell, thresholds: 0, columns: 4, buckets: [0, 5, 1, 2] },
-      kinds: { '5xx': [0, 1] },
+      ...{ ...cell, thresholds: 0, buckets: 'AF.AB.AD' },
+      kinds: { '5xx': 'AB' },
       slices: { country: { NZ: [5, 1, 2] } },
     },
   ],

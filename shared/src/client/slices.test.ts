@@ -126,7 +126,12 @@ describe('a report with kinds and slices', () => {
     const units = ['0123456789abcdef']
     const { columns: _columns, buckets: _b, kinds: _k, slices: _s, thresholds: _t, ...head } = cell
     const exposures = [{ ...head, reason: 'split', units, ...exposure }]
-    return parseSdkMessage(JSON.stringify({ type: 'report', seq: 1, outcomes: [{ ...cell, ...changes }], exposures }))
+    const { outcomes } = JSON.parse(encodeMessage({ type: 'report', seq: 1, outcomes: [cell] })) as {
+      outcomes: [object]
+    }
+    return parseSdkMessage(
+      JSON.stringify({ type: 'report', seq: 1, outcomes: [{ ...outcomes[0], ...changes }], exposures }),
+    )
   }
 
   it('arrives as it was sent', () => {
@@ -137,10 +142,13 @@ describe('a report with kinds and slices', () => {
 
   const many = Object.fromEntries(Array.from({ length: 18 }, (_, i) => [`v${i}`, [1, 0, 0]]))
   it.each<[string, object, object, string]>([
-    ['an unknown kind', { kinds: { '6xx': [3, 1] } }, {}, 'outcomes[0].kinds.6xx'],
-    ['half a pair', { kinds: { '5xx': [3] } }, {}, 'outcomes[0].kinds.5xx'],
-    ['more of a kind than failures', { kinds: { '5xx': [3, 3] } }, {}, 'outcomes[0].kinds.5xx[1]'],
-    ['a kind in an empty bucket', { kinds: { '5xx': [4, 1] } }, {}, 'outcomes[0].kinds.5xx[1]'],
+    ['an unknown kind', { kinds: { '6xx': 'AB' } }, {}, 'outcomes[0].kinds.6xx'],
+    ['half a pair', { kinds: { '5xx': 'A' } }, {}, 'outcomes[0].kinds.5xx'],
+    ['more of a kind than failures', { kinds: { '5xx': 'AD' } }, {}, 'outcomes[0].kinds.5xx'],
+    ['a kind in a row without failures', { kinds: { '5xx': 'BB' } }, {}, 'outcomes[0].kinds.5xx'],
+    ['a kind with nothing', { kinds: { '5xx': '' } }, {}, 'outcomes[0].kinds.5xx'],
+    ['none of a kind', { kinds: { '5xx': 'AA' } }, {}, 'outcomes[0].kinds.5xx'],
+    ['pairs of a kind', { kinds: { '5xx': [3, 2] } }, {}, 'outcomes[0].kinds.5xx'],
     ['a slice without sums', { slices: { country: { NZ: [] } } }, {}, 'outcomes[0].slices.country.NZ'],
     ['more failures than requests', { slices: { country: { NZ: [1, 2, 0] } } }, {}, 'outcomes[0].slices.country.NZ'],
     ['half a request', { slices: { country: { NZ: [1.5, 0, 0] } } }, {}, 'outcomes[0].slices.country.NZ[0]'],

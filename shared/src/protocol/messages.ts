@@ -91,7 +91,7 @@ export type OutcomeKind = (typeof outcomeKinds)[number]
  * Outcomes of one (rollout, epoch, variant, stratum) since the last report, already added up.
  * `buckets` is a flat table: for each user bucket with any outcome a row of `columns` numbers
  * `[bucket, n, failed, timed, over_0 … over_k]`, where `timed` counts outcomes that carried a latency and `over_i` those of
- * them above `thresholds.ms[i]`.
+ * them above `thresholds.ms[i]`. On the wire `buckets` and each of `kinds` are texts (see outcome-text.ts), and `columns` is not sent.
  */
 export interface OutcomeCell {
   readonly rollout: string

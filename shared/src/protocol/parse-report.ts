@@ -20,10 +20,11 @@ import {
   type Report,
   wireLimits,
 } from './messages.ts'
+import { decodeRows } from './outcome-text.ts'
 import { readKinds, readSlice, readSlices } from './parse-slices.ts'
 
-const userBuckets = 256
-const maxThresholds = 16
+/** Characters of a cell's rows: a gap and a number of the longest text in each of 19 parts and 256 buckets. */
+const maxRowsText = 19 * 256 * 22
 
 /** Checks a report and returns it with known fields only. Throws `Fault`. */
 export function readReport(source: JsonRecord): Report {
@@ -68,51 +69,18 @@ function cellHead(source: JsonRecord, path: string): Pick<OutcomeCell, 'rollout'
 
 function readOutcome(value: unknown, path: string): OutcomeCell {
   const source = record(value, path)
-  const flat = list(source, 'buckets', path, userBuckets * (4 + maxThresholds))
-  if (flat === undefined || flat.length === 0) throw new Fault(`${path}.buckets`, 'must be a list of at least one row')
+  const rows = decodeRows(text(source, 'buckets', path, maxRowsText), `${path}.buckets`)
   const latency = optionalText(source, 'latency', path, 24 * 1024)
-  const columns = readColumns(source, flat, path)
-  const buckets = flat as readonly number[]
   const kinds = own(source, 'kinds')
   const slices = own(source, 'slices')
   return {
     ...cellHead(source, path),
     thresholds: count(source, 'thresholds', path),
-    columns,
-    buckets,
+    ...rows,
     ...(latency === undefined ? {} : { latency }),
-    ...(kinds === undefined ? {} : { kinds: readKinds(record(kinds, `${path}.kinds`), { buckets, columns }, path) }),
-    ...(slices === undefined ? {} : { slices: readSlices(record(slices, `${path}.slices`), columns, path) }),
+    ...(kinds === undefined ? {} : { kinds: readKinds(record(kinds, `${path}.kinds`), rows, path) }),
+    ...(slices === undefined ? {} : { slices: readSlices(record(slices, `${path}.slices`), rows.columns, path) }),
   }
-}
-
-/** Checks every row of a flat bucket table and returns how many numbers a row has. */
-function readColumns(source: JsonRecord, flat: readonly unknown[], path: string): number {
-  const columns = count(source, 'columns', path, 4)
-  const at = `${path}.buckets`
-  if (columns > 4 + maxThresholds) throw new Fault(`${path}.columns`, `must be at most ${4 + maxThresholds}`)
-  if (flat.length % columns !== 0)
-    throw new Fault(at, `must hold rows of ${columns} numbers; it has ${flat.length} numbers`)
-  let previous = -1
-  for (let row = 0; row < flat.length; row += columns) {
-    for (let i = row; i < row + columns; i++) {
-      const item = flat[i]
-      if (typeof item !== 'number' || !Number.isSafeInteger(item) || item < 0) {
-        throw new Fault(`${at}[${i}]`, 'must be a whole number of at least 0')
-      }
-    }
-    const [bucket, n, failed, timed] = flat.slice(row, row + 4) as [number, number, number, number]
-    if (bucket <= previous || bucket >= userBuckets) {
-      throw new Fault(`${at}[${row}]`, `must be a bucket from 0 to ${userBuckets - 1}, rising from row to row`)
-    }
-    previous = bucket
-    if (n < 1 || failed > n || timed > n) throw new Fault(`${at}[${row}]`, 'must have n ≥ 1, failed ≤ n and timed ≤ n')
-    for (let i = row + 4; i < row + columns; i++) {
-      if ((flat[i] as number) > timed)
-        throw new Fault(`${at}[${i}]`, 'must not count more exceedances than timed outcomes')
-    }
-  }
-  return columns
 }
 
 function readExposure(value: unknown, path: string): ExposureCell {

@@ -1,35 +1,19 @@
-import { Fault, type JsonRecord, list, record } from './check.ts'
+import { Fault, type JsonRecord, list, record, text } from './check.ts'
 import { type OutcomeCell, type OutcomeKind, outcomeKinds, wireLimits } from './messages.ts'
+import { decodeKind } from './outcome-text.ts'
 
 type Kinds = NonNullable<OutcomeCell['kinds']>
 
-/** Failures by kind: pairs of bucket and count, not more of a kind in a bucket than it has failures. Throws `Fault`. */
-export function readKinds(
-  source: JsonRecord,
-  { buckets, columns }: Pick<OutcomeCell, 'buckets' | 'columns'>,
-  path: string,
-): Kinds {
-  const failures = new Map<number, number>()
-  for (let row = 0; row < buckets.length; row += columns) {
-    failures.set(buckets[row] as number, buckets[row + 2] as number)
-  }
+/** A gap and a number of the longest text in each of the buckets. */
+const maxText = 256 * 22
+
+/** Failures by kind, not more of a kind in a bucket than it has failures. Throws `Fault`. */
+export function readKinds(source: JsonRecord, rows: Pick<OutcomeCell, 'buckets' | 'columns'>, path: string): Kinds {
   const found: { [K in OutcomeKind]?: readonly number[] } = {}
   for (const kind of Object.keys(source)) {
     const at = `${path}.kinds.${kind}`
     if (!isKind(kind)) throw new Fault(at, `is no kind of failure; there are ${outcomeKinds.join(', ')}`)
-    const pairs = list(source, kind, `${path}.kinds`, 2 * failures.size) ?? []
-    if (pairs.length % 2 !== 0) throw new Fault(at, 'must hold pairs of a bucket and a count')
-    let previous = -1
-    for (let i = 0; i < pairs.length; i += 2) {
-      const bucket = whole(pairs[i], `${at}[${i}]`)
-      const failed = whole(pairs[i + 1], `${at}[${i + 1}]`)
-      if (bucket <= previous) throw new Fault(`${at}[${i}]`, 'must be a bucket above the one before')
-      if (failed > (failures.get(bucket) ?? 0)) {
-        throw new Fault(`${at}[${i + 1}]`, 'must not be more than the failures of that bucket')
-      }
-      previous = bucket
-    }
-    found[kind] = pairs as readonly number[]
+    found[kind] = decodeKind(text(source, kind, `${path}.kinds`, maxText), rows, at)
   }
   return found
 }

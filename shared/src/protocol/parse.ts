@@ -22,6 +22,7 @@ import {
   wireErrorCodes,
   wireLimits,
 } from './messages.ts'
+import { encodeCell } from './outcome-text.ts'
 import { readCohortPatch } from './parse-cohort.ts'
 import { readPageHello } from './parse-page.ts'
 import { readReport } from './parse-report.ts'
@@ -40,7 +41,8 @@ export function parseServerMessage(raw: string): Parsed<ServerMessage> {
 }
 
 export function encodeMessage(message: SdkMessage | ServerMessage): string {
-  return JSON.stringify(message)
+  if (message.type !== 'report' || message.outcomes === undefined) return JSON.stringify(message)
+  return JSON.stringify({ ...message, outcomes: message.outcomes.map(encodeCell) })
 }
 
 function parse<M>(raw: string, read: (source: JsonRecord) => M): Parsed<M> {

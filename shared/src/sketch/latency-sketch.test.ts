@@ -83,13 +83,31 @@ describe('the latency sketch', () => {
   })
 
   it('refuses every text that is no sketch', () => {
-    for (const text of ['*', 'A', 'AA', '____', 'AAA', `${'f'.repeat(30_000)}`, '_'.repeat(64), '👍'])
+    for (const text of [
+      '*',
+      'A',
+      '.',
+      'A.',
+      '.B',
+      'A.A',
+      'AA.B',
+      'A.BB',
+      'A.B.',
+      'gA.B',
+      'A.hA',
+      '____.B',
+      `A.${'_'.repeat(64)}`,
+      '👍',
+    ])
       expect(decodeSketch(text), text.slice(0, 10)).toBeUndefined()
+    expect(decodeSketch(`${'A'.repeat(15_000)}.${'B'.repeat(15_000)}`)).toBeUndefined()
+    const character = fc.constantFrom(...'ABCfghz019-_.')
     fc.assert(
-      fc.property(fc.string(), (text) => {
+      fc.property(fc.oneof(fc.string(), fc.string({ unit: character, maxLength: 12 })), (text) => {
         const sketch = decodeSketch(text)
         if (sketch !== undefined) expect(sketch.encode()).toBe(text)
       }),
+      { numRuns: 2000 },
     )
   })
 })

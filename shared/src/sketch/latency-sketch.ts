@@ -1,3 +1,5 @@
+import { NumberReader, numberText } from '../base/index.ts'
+
 /** Bins per doubling: γ = 2^(1/35) keeps every quantile within (γ − 1)/(γ + 1) = 0.99 % of a true value of that rank. */
 const perOctave = 35
 const lowestExponent = -10
@@ -73,18 +75,19 @@ export class LatencySketch {
     return above
   }
 
-  /** Sparse text: pairs of (gap to the previous bin, count) as base-128 varints in base64url. Empty text when empty. */
+  /** Sparse text: the gaps between the bins that hold something, a dot, and what they hold (see `numberText`). Empty text when empty. */
   encode(): string {
-    const bytes: number[] = []
+    let gaps = ''
+    let counts = ''
     let previous = -1
     for (let i = 0; i < binCount; i++) {
       const count = this.bins[i] as number
       if (count === 0) continue
-      pushVarint(bytes, i - previous - 1)
-      pushVarint(bytes, count)
+      gaps += numberText(i - previous - 1)
+      counts += numberText(count)
       previous = i
     }
-    return toBase64Url(bytes)
+    return gaps === '' ? '' : `${gaps}.${counts}`
   }
 }
 
@@ -93,79 +96,24 @@ export function edgeAbove(ms: number): number {
   return 2 ** (lowestExponent + binOf(ms) / perOctave)
 }
 
-/** The sketch of an encoded text, or undefined where the text is no such thing. */
+/** The sketch of an encoded text, or undefined where the text is no such thing: each sketch has one text. */
 export function decodeSketch(text: string): LatencySketch | undefined {
-  if (text.length > 24 * 1024) return undefined
-  const bytes = fromBase64Url(text)
-  if (bytes === undefined) return undefined
   const sketch = new LatencySketch()
-  const reader = { bytes, at: 0 }
+  return text === '' || addText(sketch, text) ? sketch : undefined
+}
+
+function addText(sketch: LatencySketch, text: string): boolean {
+  const dot = text.indexOf('.')
+  if (dot < 1 || text.length > 24 * 1024) return false
+  const gaps = new NumberReader(text)
+  const counts = new NumberReader(text.slice(dot + 1))
   let bin = -1
-  while (reader.at < bytes.length) {
-    const gap = readVarint(reader)
-    const count = readVarint(reader)
-    if (gap === undefined || count === undefined || count === 0) return undefined
+  while (!gaps.partIsOver) {
+    const gap = gaps.next()
+    const count = counts.next()
     bin += gap + 1
-    if (bin >= binCount) return undefined
+    if (gap < 0 || count < 1 || bin >= binCount) return false
     sketch.addToBin(bin, count)
   }
-  return Number.isSafeInteger(sketch.count) ? sketch : undefined
-}
-
-function pushVarint(bytes: number[], value: number): void {
-  let rest = value
-  while (rest >= 128) {
-    bytes.push((rest % 128) | 128)
-    rest = Math.floor(rest / 128)
-  }
-  bytes.push(rest)
-}
-
-/** Undefined at the end of the bytes, beyond 2⁵³, and for a value written longer than it needs. */
-function readVarint(reader: { readonly bytes: Uint8Array; at: number }): number | undefined {
-  let value = 0
-  let scale = 1
-  for (let i = 0; i < 8; i++) {
-    const byte = reader.bytes[reader.at++]
-    if (byte === undefined) return undefined
-    value += (byte & 127) * scale
-    if (byte < 128) return (i > 0 && byte === 0) || !Number.isSafeInteger(value) ? undefined : value
-    scale *= 128
-  }
-  return undefined
-}
-
-const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-const digits: ReadonlyMap<string, number> = new Map(Array.from(alphabet, (character, index) => [character, index]))
-
-function toBase64Url(bytes: readonly number[]): string {
-  let text = ''
-  for (let i = 0; i < bytes.length; i += 3) {
-    const a = bytes[i] as number
-    const b = bytes[i + 1]
-    const c = bytes[i + 2]
-    text += alphabet.charAt(a >> 2) + alphabet.charAt(((a & 3) << 4) | ((b ?? 0) >> 4))
-    if (b !== undefined) text += alphabet.charAt(((b & 15) << 2) | ((c ?? 0) >> 6))
-    if (c !== undefined) text += alphabet.charAt(c & 63)
-  }
-  return text
-}
-
-function fromBase64Url(text: string): Uint8Array | undefined {
-  if (text.length % 4 === 1) return undefined
-  const bytes = new Uint8Array(Math.floor((text.length * 3) / 4))
-  let bits = 0
-  let held = 0
-  let at = 0
-  for (const character of text) {
-    const digit = digits.get(character)
-    if (digit === undefined) return undefined
-    bits = ((bits << 6) | digit) & 0xffff
-    held += 6
-    if (held >= 8) {
-      held -= 8
-      bytes[at++] = (bits >> held) & 255
-    }
-  }
-  return (bits & ((1 << held) - 1)) === 0 ? bytes : undefined
+  return counts.isOver && Number.isSafeInteger(sketch.count)
 }

@@ -1,6 +1,6 @@
 import { type Client, createClientCore } from '@pipit/shared/client'
 import { compileRuleset, type Decision } from '@pipit/shared/decide'
-import { type PageDecision, parsePagePost, parseSdkMessage, type Report } from '@pipit/shared/protocol'
+import { encodeMessage, type PageDecision, parsePagePost, parseSdkMessage, type Report } from '@pipit/shared/protocol'
 import type { Ruleset, RulesetRollout } from '@pipit/shared/rules'
 import { decodeSketch } from '@pipit/shared/sketch'
 import { createFakeClock, createFakeServer, seededRandom } from '@pipit/shared/testing'
@@ -175,7 +175,7 @@ describe('what a page tells', () => {
         expect(answers[0]).toEqual({ type: 'ack', seq: 1 })
         const stored = reports[0]?.report
         // What is stored is what a server could have reported, to the letter.
-        const read = parseSdkMessage(JSON.stringify(stored))
+        const read = parseSdkMessage(encodeMessage(stored as Report))
         expect(read).toEqual({ ok: true, message: JSON.parse(JSON.stringify(stored)) })
         for (const { buckets, columns, latency = '' } of stored?.outcomes ?? []) {
           const timed = buckets.reduce((sum, count, i) => sum + (i % columns === 3 ? count : 0), 0)

@@ -1,7 +1,8 @@
-import { decodeSketch, LatencySketch } from '@pipit/shared/sketch'
+import { LatencySketch } from '@pipit/shared/sketch'
 import type { EvidenceTotal, Stores } from '../ports.ts'
 import { createBucketReads } from './bucket-reads.ts'
 import type { Connection } from './database.ts'
+import { storedSketch } from './stored-sketch.ts'
 import { armOf, createTickReads } from './tick-reads.ts'
 
 interface ExposedRow {
@@ -57,10 +58,7 @@ export function createEvidenceReads(connection: Connection): Reads {
       )
       if (rows.length === 0) return undefined
       const sketch = new LatencySketch()
-      for (const row of rows) {
-        const part = decodeSketch(row.latency)
-        if (part !== undefined) sketch.merge(part)
-      }
+      for (const row of rows) sketch.merge(storedSketch(row.latency))
       return sketch.encode()
     },
     async totals(rolloutId, fromEpoch) {

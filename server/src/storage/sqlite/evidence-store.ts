@@ -1,5 +1,5 @@
 import { outcomeKinds } from '@pipit/shared/protocol'
-import { decodeSketch, LatencySketch } from '@pipit/shared/sketch'
+import { decodeSketch } from '@pipit/shared/sketch'
 import { userBuckets } from '../../analysis/evidence.ts'
 import type {
   Conversion,
@@ -15,6 +15,7 @@ import type { Connection } from './database.ts'
 import { eventStore } from './event-store.ts'
 import { createEvidenceReads } from './evidence-reads.ts'
 import { createSliceWrites, type SliceWrites } from './slice-store.ts'
+import { storedSketch } from './stored-sketch.ts'
 import { createValueWrites, type FindExposure, type ValueWrites } from './value-store.ts'
 
 /**
@@ -202,7 +203,7 @@ function openCell(
 }
 
 function mergeLatency(before: string | undefined, added: string | undefined): string {
-  const sketch = (before === undefined ? undefined : decodeSketch(before)) ?? new LatencySketch()
+  const sketch = storedSketch(before ?? '')
   const more = added === undefined ? undefined : decodeSketch(added)
   if (more !== undefined) sketch.merge(more)
   return sketch.encode()
