@@ -10,7 +10,7 @@ describe('settings of the server', () => {
   it('have defaults for everything', () => {
     expect(readConfig({ PATH: '/bin', HOME: '/home/me' })).toEqual({
       ok: true,
-      config: { host: '127.0.0.1', port: 4400, databaseFile: './pipit.db', logLevel: 'info', presets: {} },
+      config: { host: '127.0.0.1', port: 4400, databaseFile: './pipit.db', logLevel: 'info', limits: {}, presets: {} },
     })
   })
 
@@ -26,6 +26,7 @@ describe('settings of the server', () => {
         port: 6000,
         databaseFile: '/var/lib/pipit.db',
         logLevel: 'info',
+        limits: {},
         presets: { adminToken: 'adm_0123456789abcdef' },
       },
     })
@@ -53,6 +54,16 @@ describe('settings of the server', () => {
     expect(faults({ PIPIT_PROT: '4400', PIPIT_XYZZY_PLUGH: '1' })).toEqual([
       { path: 'PIPIT_PROT', message: 'is no setting; did you mean PIPIT_PORT?' },
       { path: 'PIPIT_XYZZY_PLUGH', message: expect.stringMatching(/^is no setting; there are PIPIT_HOST, PIPIT_PORT/) },
+    ])
+  })
+
+  it('take limits, each fault with its name', () => {
+    expect(readConfig({ PIPIT_LIMITS: 'maxSockets=5,slowMs=1s' })).toMatchObject({
+      config: { limits: { maxSockets: 5, slowMs: 1000 } },
+    })
+    expect(faults({ PIPIT_LIMITS: 'maxSockets=0,slowMs=1s', PIPIT_LOG: 'y' }).map(({ path }) => path)).toEqual([
+      'PIPIT_LOG',
+      'PIPIT_LIMITS maxSockets',
     ])
   })
 

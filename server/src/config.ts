@@ -1,5 +1,6 @@
 import type { Issue } from '@pipit/shared/base'
 import { nearest } from '@pipit/shared/rules'
+import { type Limits, parseLimits } from './limits.ts'
 import { type LogLevel, logLevels } from './platform/index.ts'
 
 /** What `pipit serve` runs by. */
@@ -10,6 +11,8 @@ export interface Config {
   /** Path of the SQLite file, or `:memory:`. */
   readonly databaseFile: string
   readonly logLevel: LogLevel
+  /** Those that are not the defaults. */
+  readonly limits: Partial<Limits>
   /** What the first start would make and print, given beforehand. */
   readonly presets: { readonly adminToken?: string; readonly serverKey?: string; readonly webKey?: string }
 }
@@ -62,6 +65,8 @@ const settings: readonly Setting[] = [
     fault: (value) =>
       logLevels.some((level) => level === value) ? undefined : `must be one of ${logLevels.join(', ')}`,
   },
+  // Has its faults told one by one.
+  { name: 'PIPIT_LIMITS', fallback: '', fault: () => undefined },
   secret('PIPIT_ADMIN_TOKEN', 'adm'),
   secret('PIPIT_SERVER_KEY', 'srv'),
   secret('PIPIT_WEB_KEY', 'web'),
@@ -75,7 +80,9 @@ const clientSettings: readonly Setting[] = [
 /** Settings of the server from flags and environment, or every fault with the setting's name and what is right. */
 export function readConfig(env: Flags, flags: Flags = {}): ConfigResult<Config> {
   const { values, issues } = readSettings(settings, env, flags)
-  if (issues.length > 0) return { ok: false, issues }
+  const limits = parseLimits(values.PIPIT_LIMITS ?? '')
+  if (!limits.ok) issues.push(...limits.issues)
+  if (issues.length > 0 || !limits.ok) return { ok: false, issues }
   const { PIPIT_ADMIN_TOKEN: adminToken, PIPIT_SERVER_KEY: serverKey, PIPIT_WEB_KEY: webKey } = values
   return {
     ok: true,
@@ -84,6 +91,7 @@ export function readConfig(env: Flags, flags: Flags = {}): ConfigResult<Config> 
       port: Number(values.PIPIT_PORT),
       databaseFile: databaseFile(values.PIPIT_DATABASE_URL ?? ''),
       logLevel: (values.PIPIT_LOG ?? 'info') as LogLevel,
+      limits: limits.limits,
       presets: {
         ...(adminToken === undefined ? {} : { adminToken }),
         ...(serverKey === undefined ? {} : { serverKey }),

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { nanoid } from 'nanoid'
 import { CommandError, configOf, exitCodes, runCli } from './cli/index.ts'
@@ -21,6 +21,7 @@ import {
 import { firstStart, firstStartText } from './first-start.ts'
 import { createApp, createAuthenticate, hashKey } from './http/index.ts'
 import { createIngest } from './ingest/index.ts'
+import { defaultHttpLimits, type HttpLimits } from './limits.ts'
 import { createLog, createUserAgentReader, type Log, queryPrometheus, systemClock } from './platform/index.ts'
 import { attachHub, createHub } from './push/index.ts'
 import type { Storage } from './storage/ports.ts'
@@ -51,7 +52,8 @@ async function serve(flags: Flags): Promise<void> {
   const draining = new AbortController()
 
   const authenticate = createAuthenticate(storage, clock)
-  const ingest = createIngest({ storage, clock })
+  const { limits } = config
+  const ingest = createIngest({ storage, clock, limits })
   const userAgent = createUserAgentReader()
   const memberLists = createMemberLists({ storage })
   const hub = createHub({
@@ -63,9 +65,7 @@ async function serve(flags: Flags): Promise<void> {
       const { id: keyId, kind, environment, origins } = key
       return { keyId, kind, environment, origins }
     },
-    clock,
-    log,
-    userAgent,
+    ...{ clock, log, limits, userAgent },
     pageSettings: async (name) => (await storage.environments.get(name)) ?? { userHash: 'required' },
   })
   const notifier = logNotifier(log)
@@ -83,7 +83,7 @@ async function serve(flags: Flags): Promise<void> {
       `${name} counts at the first start only, and this database had its first start without it; it knows no such key`,
     )
   }
-  const server = createServer(getRequestListener(app.fetch))
+  const server = createHttpServer(getRequestListener(app.fetch), { ...defaultHttpLimits, ...limits })
   attachHub(server, hub)
   const url = await listen(server, config.host, config.port)
   engine.start()
@@ -122,6 +122,20 @@ function logNotifier(log: Log): Notifier {
       return Promise.resolve()
     },
   }
+}
+
+function createHttpServer(listener: RequestListener, limits: HttpLimits): Server {
+  const server = createServer(
+    {
+      headersTimeout: limits.requestHeadMs,
+      requestTimeout: limits.requestMs,
+      // Node looks at the two by itself only every 30 seconds.
+      connectionsCheckingInterval: Math.min(limits.requestHeadMs, 5000),
+    },
+    listener,
+  )
+  server.maxConnections = limits.maxConnections
+  return server
 }
 
 /** Listens and returns the address for people. */

@@ -83,12 +83,14 @@ function createProgram(parts: CliParts): Command {
     .option('--port <port>', 'PIPIT_PORT, 4400')
     .option('--database-url <url>', 'PIPIT_DATABASE_URL, sqlite:./pipit.db')
     .option('--log <level>', 'debug, info, warn or error; PIPIT_LOG, info')
-    .action(async (flags: { host?: string; port?: string; databaseUrl?: string; log?: string }) => {
+    .option('--limits <list>', 'such as maxSockets=30000,slowMs=10s; PIPIT_LIMITS')
+    .action(async (flags: { host?: string; port?: string; databaseUrl?: string; log?: string; limits?: string }) => {
       await parts.serve({
         PIPIT_HOST: flags.host,
         PIPIT_PORT: flags.port,
         PIPIT_DATABASE_URL: flags.databaseUrl,
         PIPIT_LOG: flags.log,
+        PIPIT_LIMITS: flags.limits,
       })
     })
 
