@@ -13,7 +13,7 @@ export interface AppDeps {
   readonly storage: Storage
   readonly engine: RolloutCommands & Catalog
   readonly hub: PushHub
-  readonly ingest: Pick<Ingest, 'counters' | 'observe'>
+  readonly ingest: Pick<Ingest, 'counters' | 'load' | 'observe'>
   readonly queries: Pick<Queries, 'troubles'>
   readonly authenticate: Authenticate
   readonly clock: Clock

@@ -69,7 +69,7 @@ async function setup(options: { storage?: Storage; bootId?: string } = {}) {
       body: text === '' ? undefined : (JSON.parse(text) as unknown),
     }
   }
-  return { app, call, storage, clock, broken, draining }
+  return { app, call, storage, clock, broken, draining, ingest }
 }
 
 /** Storage that fails on demand, as a full disk would. */
@@ -235,6 +235,36 @@ describe('the app', () => {
     expect((await call('GET', '/rollouts/a')).status).toBe(503)
     broken.how = undefined
     expect(await call('GET', '/rollouts/a')).toMatchObject({ status: 200, body: { phase: 'draft' } })
+  })
+
+  it('says that reports wait, and that it is not ready while none can be stored', async () => {
+    const { app, broken, clock, ingest } = await setup()
+    const ready = async () => {
+      const response = await app.request('/readyz')
+      return { status: response.status, body: await response.json() }
+    }
+    const gauges = async () =>
+      Object.fromEntries(
+        [...(await (await app.request('/metrics')).text()).matchAll(/^pipit_ingest_(\w+) (\d+)$/gm)].map(
+          ([, name, value]) => [name, Number(value)],
+        ),
+      )
+    const waiting = ingest.submit('production', { id: 'a' }, { type: 'report', seq: 1 })
+    await clock.advance(1500)
+    const busy = ready()
+    expect(await busy).toEqual({ status: 200, body: { status: 'busy', reportsWaiting: 1, oldestWaitsMs: 1500 } })
+    await waiting
+
+    broken.how = 'all'
+    await ingest.submit('production', { id: 'a' }, { type: 'report', seq: 2 })
+    await clock.advance(4000)
+    expect(await ready()).toMatchObject({ status: 503, body: { detail: expect.stringContaining('for 4 s') } })
+    broken.how = undefined
+    expect(await gauges()).toMatchObject({ failing_ms: 4000, waiting_reports: 0 })
+
+    await ingest.submit('production', { id: 'a' }, { type: 'report', seq: 2 })
+    expect(await ready()).toEqual({ status: 200, body: { status: 'ok' } })
+    expect(await gauges()).toMatchObject({ failing_ms: 0, waiting_reports: 0, waiting_weight: 0, oldest_waits_ms: 0 })
   })
 
   it('says that it is not ready while it goes down', async () => {

@@ -1,3 +1,4 @@
+import type { IngestLoad } from '../ingest/index.ts'
 import type { AppDeps } from './context.ts'
 
 /**
@@ -66,6 +67,23 @@ const counterSamples = (prefix: string, what: string, counters: { readonly [name
   values: Object.entries(counters).map(([kind, value]) => ({ labels: { kind }, value })),
 })
 
+/** How the disk follows what SDKs send. */
+function loadSamples(load: IngestLoad): readonly Sample[] {
+  const gauge = (name: string, help: string, value: number): Sample => ({
+    name: `pipit_ingest_${name}`,
+    help,
+    kind: 'gauge',
+    values: [{ value }],
+  })
+  return [
+    gauge('waiting_reports', 'Reports that wait for their commit.', load.reports),
+    gauge('waiting_weight', 'The same by what they cost to store.', load.weight),
+    gauge('oldest_waits_ms', 'How long the oldest of them has waited.', load.oldestMs),
+    gauge('commit_ms', 'How long the last commit took.', load.commitMs),
+    gauge('failing_ms', 'For how long no commit has succeeded; 0 while they do.', load.failingSinceMs ?? 0),
+  ]
+}
+
 /** Everything /metrics tells. No keys of rollouts and no names of people: the page needs no token. */
 export async function gatherSamples(deps: AppDeps, requests: RequestCounter): Promise<readonly Sample[]> {
   const environments = await deps.storage.environments.list()
@@ -81,6 +99,7 @@ export async function gatherSamples(deps: AppDeps, requests: RequestCounter): Pr
   return [
     requests.sample(),
     counterSamples('ingest', 'Counts of the ingest', deps.ingest.counters()),
+    ...loadSamples(deps.ingest.load()),
     counterSamples('push', 'Counts of the push hub', hub),
     { name: 'pipit_sockets', help: 'Open SDK sockets.', kind: 'gauge', values: [{ value: sockets ?? 0 }] },
     {
