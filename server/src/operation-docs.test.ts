@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { wireLimits } from '@pipit/shared/protocol'
 import { describe, expect, it } from 'vitest'
 import { allDefaults } from './limits.ts'
+import { defaultLimits } from './push/index.ts'
 
 /** By heading of their first column: the tables of docs/operation.md, each row by its name. */
 const tables = tablesOf(readFileSync(new URL('../../docs/operation.md', import.meta.url), 'utf8'))
@@ -32,18 +33,20 @@ function countersIn(folder: string): string[] {
     .filter((name) => name.endsWith('.ts') && !/\.test\.|fixture/.test(name))
     .map((name) => readFileSync(new URL(`${folder}/${name}`, import.meta.url), 'utf8'))
     .join('\n')
-  const calls = [...sources.matchAll(/\b(?:add\(tally, |count\()([^;\n]*)/g)].flatMap(([, args = '']) => [
+  const calls = [...sources.matchAll(/\b(?:add\(tally, |count\(|const counter = )([^;\n]*)/g)].flatMap(([, args = '']) => [
     ...args.matchAll(/'([a-z]+(?:_[a-z]+)*)'/g),
   ])
   const fields = [...sources.matchAll(/\b(?:counters|tally)\.([a-z_]+)/g)]
-  const results = ['first', 'conflict']
+  const results = ['first', 'conflict', 'duplicate']
   const names = [...calls, ...fields].map(([, name = '']) => name).filter((name) => !results.includes(name))
   return [...new Set(names.filter((name) => !isOfPages(name)))].sort()
 }
 
 describe('docs/operation.md', () => {
   it('names every limit that can be set with its default', () => {
-    expect(numbers('limit')).toEqual(ofServers({ ...allDefaults }))
+    const ofPages = Object.keys(defaultLimits).filter(isOfPages)
+    const told = { ...numbers('limit'), ...numbers('kept') }
+    expect(told).toEqual(Object.fromEntries(Object.entries(allDefaults).filter(([name]) => !ofPages.includes(name))))
   })
 
   it('names every limit of the wire', () => {
