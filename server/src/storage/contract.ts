@@ -318,6 +318,36 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       )
     })
 
+    it('reads in a transaction what it has added so far, and keeps nothing of one that fails', async () => {
+      const at = { fromEpoch: 1, after: 0, through: 99 }
+      const seen: unknown[] = []
+      const twice = storage.transaction(async (stores) => {
+        for (let i = 0; i < 2; i++) {
+          await stores.evidence.addOutcomes(delta({ kinds: { timeout: [3, 1] } }))
+          seen.push((await stores.evidence.ticks('r1', at))[0]?.canary)
+        }
+        throw new Error('no')
+      })
+      await expect(twice).rejects.toThrow('no')
+      expect(seen).toMatchObject([
+        { n: 15, failed: 2, timed: 13, over: [5], kinds: { timeout: 1 } },
+        { n: 30, failed: 4, timed: 26, over: [10], kinds: { timeout: 2 } },
+      ])
+      await storage.evidence.addOutcomes(delta())
+      expect(await storage.evidence.ticks('r1', at)).toMatchObject([{ canary: { n: 15 } }])
+      expect((await storage.evidence.buckets('r1', 1))[0]?.canary.n[3]).toBe(10)
+    })
+
+    it('leaves nothing of a rollout that is deleted after something was added to it', async () => {
+      await storage.rollouts.insert(record('r1', 'checkout'))
+      await storage.transaction(async (stores) => {
+        await stores.evidence.addOutcomes(delta())
+        await stores.rollouts.delete('r1', 1)
+      })
+      expect(await storage.evidence.ticks('r1', { fromEpoch: 1, after: 0, through: 99 })).toEqual([])
+      expect(await storage.evidence.buckets('r1', 1)).toEqual([])
+    })
+
     it('adds outcomes up, all arms but stable as canary, forced ones apart', async () => {
       await storage.evidence.addOutcomes(delta())
       await storage.evidence.addOutcomes(delta({ variant: 'canary-b' }))

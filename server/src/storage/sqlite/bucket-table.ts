@@ -4,18 +4,21 @@ export function readTable(bytes: Buffer): Float64Array {
   return new Float64Array(Uint8Array.from(bytes).buffer)
 }
 
+/** Latencies that were measured, and how many of them were over each limit of a version. */
+export interface Exceedances {
+  readonly thresholds: number
+  readonly timed: number
+  readonly over: readonly number[]
+}
+
 /** Exceedances of the newest limits only: counts against older ones are left aside, they say nothing about the new. */
-export function mergeOver(
-  before: { readonly thresholds: number; readonly timed: number; readonly over: string } | undefined,
-  added: { readonly thresholds: number; readonly timed: number; readonly over: readonly number[] },
-): { readonly thresholds: number; readonly timed: number; readonly over: readonly number[] } {
-  if (before === undefined || added.thresholds > before.thresholds) return added
-  const over = JSON.parse(before.over) as number[]
-  if (added.thresholds < before.thresholds) return { ...before, over }
-  const length = Math.max(over.length, added.over.length)
+export function mergeOver(before: Exceedances, added: Exceedances): Exceedances {
+  if (added.thresholds > before.thresholds) return added
+  if (added.thresholds < before.thresholds) return before
+  const length = Math.max(before.over.length, added.over.length)
   return {
     thresholds: added.thresholds,
     timed: before.timed + added.timed,
-    over: Array.from({ length }, (_, i) => (over[i] ?? 0) + (added.over[i] ?? 0)),
+    over: Array.from({ length }, (_, i) => (before.over[i] ?? 0) + (added.over[i] ?? 0)),
   }
 }

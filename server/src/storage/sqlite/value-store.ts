@@ -2,6 +2,7 @@ import { userBuckets } from '../../analysis/evidence.ts'
 import type { ExposureMetrics, Observation, ValueEvent, ValueResult } from '../ports.ts'
 import { readTable } from './bucket-table.ts'
 import type { Connection } from './database.ts'
+import { createGathered } from './gathered.ts'
 
 interface Place {
   readonly rolloutId: string
@@ -10,11 +11,19 @@ interface Place {
   readonly stratum: string
 }
 
-interface CellRow {
+interface StoredRow {
   readonly buckets: Buffer
   readonly units: number
   readonly contributing: number
   readonly squares: number
+}
+
+interface Cell extends Place {
+  readonly metric: string
+  readonly table: Float64Array
+  units: number
+  contributing: number
+  squares: number
 }
 
 interface Change {
@@ -46,14 +55,16 @@ export interface ValueWrites {
  */
 const bucketOf = (unit: Buffer): number => unit[0] ?? 0
 
-export function createValueWrites({ raw }: Connection, find: FindExposure, toleranceMs: number): ValueWrites {
+export function createValueWrites(connection: Connection, find: FindExposure, toleranceMs: number): ValueWrites {
+  const { raw } = connection
   const readCell = raw.prepare(
     'SELECT buckets, units, contributing, squares FROM value_cells WHERE rollout_id = ? AND epoch = ? AND metric = ? AND variant = ? AND stratum = ?',
   )
   const writeCell = raw.prepare(
     `INSERT INTO value_cells (rollout_id, epoch, metric, variant, stratum, buckets, units, contributing, squares)
-     VALUES (@rolloutId, @epoch, @metric, @variant, @stratum, @buckets, @units, @contributing, @squares)
-     ON CONFLICT DO UPDATE SET buckets = @buckets, units = @units, contributing = @contributing, squares = @squares`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET buckets = excluded.buckets, units = excluded.units, contributing = excluded.contributing,
+       squares = excluded.squares`,
   )
   const readUnit = raw.prepare(
     'SELECT y FROM unit_values WHERE rollout_id = ? AND unit = ? AND metric = ? AND epoch = ?',
@@ -68,18 +79,29 @@ export function createValueWrites({ raw }: Connection, find: FindExposure, toler
      ON CONFLICT DO UPDATE SET sum = sum + @sum, count = count + @count`,
   )
 
-  function change({ rolloutId, epoch, variant, stratum }: Place, metric: string, added: Change): void {
-    const before = readCell.get(rolloutId, epoch, metric, variant, stratum) as CellRow | undefined
-    const table = before === undefined ? new Float64Array(userBuckets * 2) : readTable(before.buckets)
+  const cellOf = createGathered<Place & { readonly metric: string }, Cell>(connection, {
+    keyOf: ({ rolloutId, epoch, metric, variant, stratum }) =>
+      `${rolloutId}\n${epoch}\n${metric}\n${variant}\n${stratum}`,
+    open({ rolloutId, epoch, metric, variant, stratum }) {
+      const place = { rolloutId, epoch, metric, variant, stratum }
+      const stored = readCell.get(rolloutId, epoch, metric, variant, stratum) as StoredRow | undefined
+      if (stored !== undefined) return { ...place, ...stored, table: readTable(stored.buckets) }
+      return { ...place, table: new Float64Array(userBuckets * 2), units: 0, contributing: 0, squares: 0 }
+    },
+    write({ rolloutId, epoch, metric, variant, stratum, table, units, contributing, squares }) {
+      const buckets = Buffer.from(table.buffer)
+      writeCell.run(rolloutId, epoch, metric, variant, stratum, buckets, units, contributing, squares)
+    },
+  })
+
+  function change(place: Place, metric: string, added: Change): void {
+    const cell = cellOf({ ...place, metric })
+    const { table } = cell
     table[added.bucket * 2] = (table[added.bucket * 2] as number) + added.y
     table[added.bucket * 2 + 1] = (table[added.bucket * 2 + 1] as number) + added.d
-    writeCell.run({
-      ...{ rolloutId, epoch, metric, variant, stratum },
-      buckets: Buffer.from(table.buffer),
-      units: (before?.units ?? 0) + added.units,
-      contributing: (before?.contributing ?? 0) + added.contributing,
-      squares: (before?.squares ?? 0) + added.squares,
-    })
+    cell.units += added.units
+    cell.contributing += added.contributing
+    cell.squares += added.squares
   }
 
   return {
