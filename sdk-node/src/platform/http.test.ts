@@ -22,6 +22,7 @@ describe('http', () => {
       key: string | null
       instance: string | null
       sdk: string | null
+      labels: string | null
       body: string
     }[] = []
     const edge = setupServer(
@@ -33,6 +34,7 @@ describe('http', () => {
           key: headers.get('authorization'),
           instance: headers.get('x-pipit-instance'),
           sdk: headers.get('x-pipit-sdk'),
+          labels: headers.get('x-pipit-labels'),
           body: await request.text(),
         })
         if (request.method === 'POST') return HttpResponse.json({ type: 'ack', seq: 1 })
@@ -49,7 +51,7 @@ describe('http', () => {
         request,
         log: { warn: () => undefined },
       },
-      { url, key: 'srv_x', rollout: 'checkout' },
+      { url, key: 'srv_x', rollout: 'checkout', labels: { region: 'Zürich' } },
     )
     cleanUps.push(() => sdk.close({ timeoutMs: 0 }))
     expect(await sdk.ready({ timeoutMs: 10_000 })).toBe(true)
@@ -61,6 +63,7 @@ describe('http', () => {
       path: '/sdk/v1/ruleset',
       key: 'Bearer srv_x',
       sdk: `sdk-node/${version}`,
+      labels: '%7B%22region%22%3A%22Z%C3%BCrich%22%7D',
     })
     expect(report).toMatchObject({ method: 'POST', path: '/sdk/v1/reports', instance: first?.instance })
     expect(JSON.parse(report?.body ?? '')).toMatchObject({
@@ -71,13 +74,16 @@ describe('http', () => {
   })
 
   it('brings status, etag and body, and rejects where nobody answers', async () => {
-    const edge = setupServer(http.get(`${url}/there`, () => HttpResponse.text('body', { headers: { etag: '"7"' } })))
+    const edge = setupServer(
+      http.get(`${url}/there`, () => HttpResponse.text('body', { headers: { etag: '"7"', 'retry-after': '2' } })),
+    )
     edge.listen()
     cleanUps.push(() => edge.close())
     expect(await request({ method: 'GET', url: `${url}/there`, headers: {}, timeoutMs: 5000 })).toEqual({
       status: 200,
       etag: '"7"',
       body: 'body',
+      retryAfterMs: 2000,
     })
     await expect(request({ method: 'GET', url: 'http://127.0.0.1:9/', headers: {}, timeoutMs: 5000 })).rejects.toThrow()
   })

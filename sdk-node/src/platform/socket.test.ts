@@ -47,6 +47,19 @@ describe('the socket', () => {
   })
 
   it.each([
+    [503, '4', 1013, '4000'],
+    [429, '3600', 1013, '60000'],
+    [503, 'Wed, 21 Oct 2026 07:28:00 GMT', 1006, 'HTTP 503'],
+    [502, '4', 1006, 'HTTP 502'],
+  ])('hands on when a refusal with %d and retry-after %s says to come back', async (status, header, code, reason) => {
+    const server = createServer()
+    server.on('upgrade', (_request, socket) =>
+      socket.end(`HTTP/1.1 ${status} Full\r\nretry-after: ${header}\r\nconnection: close\r\n\r\n`),
+    )
+    expect(await closeOf(await serve(server))).toEqual({ code, reason })
+  })
+
+  it.each([
     ['an address that is not there', 'ws://127.0.0.1:9', 'srv_x'],
     ['an address that is none', 'ws://[', 'srv_x'],
     ['a key that no header can carry', 'ws://127.0.0.1:9', 'a\nb'],

@@ -1,11 +1,15 @@
 import type { Connection, ConnectionHandlers } from '@pipit/shared/client'
 import { WebSocket } from 'ws'
+import { retryAfterMs } from './http.ts'
 
 /** The largest ruleset that is taken. */
 const maxPayload = 64 * 1024 * 1024
 const handshakeTimeout = 10_000
 
-/** Opens a socket on `ws`. Whatever goes wrong comes through `close`; 401 and 403 as 4401, so that the client knows it is refused. */
+/**
+ * Opens a socket on `ws`. Whatever goes wrong comes through `close`; 401 and 403 as 4401, so that the client knows
+ * it is refused; 429 and 503 that tell when to come back as 1013 with the milliseconds.
+ */
 export function connectSocket(url: string, key: string, handlers: ConnectionHandlers): Connection {
   let closed = false
   let failure = ''
@@ -32,8 +36,10 @@ export function connectSocket(url: string, key: string, handlers: ConnectionHand
   })
   socket.on('unexpected-response', (_request, response) => {
     response.resume()
-    const refused = response.statusCode === 401 || response.statusCode === 403
-    close(refused ? 4401 : 1006, `HTTP ${response.statusCode}`)
+    const { statusCode, headers } = response
+    const later = statusCode === 429 || statusCode === 503 ? retryAfterMs(headers['retry-after']) : undefined
+    if (later !== undefined) close(1013, String(later))
+    else close(statusCode === 401 || statusCode === 403 ? 4401 : 1006, `HTTP ${statusCode}`)
     socket.terminate()
   })
   socket.on('error', (error) => {

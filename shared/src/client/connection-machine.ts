@@ -1,5 +1,5 @@
 import type { Random } from '../clock/index.ts'
-import { closeCodes } from '../protocol/index.ts'
+import { closeCodes, wireLimits } from '../protocol/index.ts'
 import { backoffMs, refusedBackoffMs } from './backoff.ts'
 
 /**
@@ -71,7 +71,7 @@ function stepOpening(state: LinkState & { phase: 'opening' }, event: LinkEvent, 
     case 'timer':
       return lost(state.failures, [{ type: 'drop' }], backoffMs(state.failures, random))
     case 'closed':
-      return lost(state.failures, [], delayAfterClose(event.code, event.reason, state.failures, random))
+      return closedBy(event, state.failures, random)
     default:
       return { state, effects: [] }
   }
@@ -91,7 +91,7 @@ function stepOpen(state: LinkState & { phase: 'open' }, event: LinkEvent, now: n
       }
       return { state, effects: [{ type: 'ping' }, { type: 'wait', ms: state.heartbeatMs }] }
     case 'closed':
-      return lost(state.failures, [], delayAfterClose(event.code, event.reason, state.failures, random))
+      return closedBy(event, state.failures, random)
     default:
       return { state, effects: [] }
   }
@@ -101,9 +101,15 @@ function lost(failures: number, effects: readonly LinkEffect[], delayMs: number)
   return { state: { phase: 'waiting', failures: failures + 1 }, effects: [...effects, { type: 'wait', ms: delayMs }] }
 }
 
-/** A server that goes away tells over how many milliseconds its SDKs should spread their return. */
-function delayAfterClose(code: number, reason: string, failures: number, random: Random): number {
-  if (code === closeCodes.unauthorized) return refusedBackoffMs(random)
-  const spreadMs = code === closeCodes.goingAway && /^\d{1,7}$/.test(reason) ? Number(reason) : 0
-  return spreadMs > 0 ? random() * spreadMs : backoffMs(failures, random)
+function closedBy({ code, reason }: LinkEvent & { type: 'closed' }, failures: number, random: Random): LinkStep {
+  const told = /^\d{1,7}$/.test(reason) ? Number(reason) : 0
+  if (code === closeCodes.unauthorized) return lost(failures, [], refusedBackoffMs(random))
+  // A server that goes away tells over how many milliseconds its SDKs should spread their return.
+  if (code === closeCodes.goingAway && told > 0) return lost(failures, [], random() * told)
+  if (code === closeCodes.tryLater && told > 0) {
+    // It is there and has too much to do: no failure, which would in the end mean HTTP and as much work again.
+    const ms = Math.min(told, wireLimits.retryAfterMs) * (1 + random())
+    return { state: { phase: 'waiting', failures }, effects: [{ type: 'wait', ms }] }
+  }
+  return lost(failures, [], backoffMs(failures, random))
 }

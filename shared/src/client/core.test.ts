@@ -243,6 +243,30 @@ describe('counting', () => {
     expect(server.accepted[0]?.dropped).toMatchObject({ outcomes: 1 })
   })
 
+  it.each(['socket', 'http'] as const)(
+    'waits as long as a server that has too much to do asks, and merges: %s',
+    async (transport) => {
+      const { clock, server, sdk } = setup({ sockets: transport === 'socket' })
+      await clock.advance(1000)
+      server.busyMs = 20_000
+      sdk.outcome(sdk.decide('user-1'), { ok: true })
+      await clock.advance(1500)
+      const reports = () => server.received.filter((message) => message.type === 'report')
+      expect(reports()).toHaveLength(1)
+      for (let second = 0; second < 15; second++) {
+        sdk.outcome(sdk.decide('user-1'), { ok: true })
+        await clock.advance(1000)
+      }
+      expect(reports()).toHaveLength(1)
+      server.busyMs = undefined
+      await clock.advance(20_000)
+      // The one that was refused, unchanged, and one for all that came meanwhile.
+      expect(reports().map(({ seq }) => seq)).toEqual([1, 1, 2])
+      expect(counted(server.accepted)).toBe(16)
+      expect(sdk.status().dropped.outcomes).toBe(0)
+    },
+  )
+
   it('flushes on demand and says whether it could', async () => {
     const { clock, server, sdk } = setup()
     await clock.advance(10)

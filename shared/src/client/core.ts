@@ -1,6 +1,6 @@
 import { createOutcomeAggregator } from '../counting/index.ts'
 import type { CompiledRuleset } from '../decide/index.ts'
-import { protocolVersion, type ServerMessage } from '../protocol/index.ts'
+import type { ServerMessage } from '../protocol/index.ts'
 import type { Client, ClientOptions, ClientStatus } from './api.ts'
 import { createBreakers } from './breaker.ts'
 import { createDecider } from './decider.ts'
@@ -8,6 +8,7 @@ import { createEventQueue } from './event-queue.ts'
 import { createExposureLog } from './exposure-log.ts'
 import { createHttpFallback } from './http-fallback.ts'
 import { createIdentity } from './identity.ts'
+import { createIntroduction } from './introduction.ts'
 import { createLink, type Link } from './link.ts'
 import { createListeners } from './listeners.ts'
 import type { ClientPlatform } from './platform.ts'
@@ -37,7 +38,6 @@ export interface ClientCore extends Client {
 export function createClientCore(platform: ClientPlatform, options: ClientOptions): ClientCore {
   const { clock, random } = platform
   const created = clock.monotonic()
-  const instance = randomId(random)
   const listeners = createListeners()
   const trouble = createTrouble(options.logger ?? platform.log, (code, message) =>
     listeners.emit('error', () => ({ code, message })),
@@ -101,11 +101,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     trouble: trouble.tell,
   })
 
-  const headers = {
-    authorization: `Bearer ${options.key}`,
-    'x-pipit-instance': instance,
-    'x-pipit-sdk': `${platform.sdk.name}/${platform.sdk.version}`,
-  }
+  const { hello, headers } = createIntroduction(platform, options.key, options.labels)
   const fallback = createHttpFallback({
     clock,
     random,
@@ -113,6 +109,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     url: options.url,
     headers,
     message: onMessage,
+    postpone: (ms) => reporter.postpone(ms),
     trouble: trouble.tell,
   })
   const link: Link | undefined =
@@ -134,17 +131,6 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     send: (text) => link?.sendText(text) === true || fallback.sendText(text, closed),
     trouble: trouble.tell,
   })
-
-  function hello(version: number | undefined) {
-    return {
-      type: 'hello' as const,
-      protocol: protocolVersion,
-      sdk: platform.sdk,
-      instance,
-      ...(version === undefined ? {} : { version }),
-      ...(options.labels === undefined ? {} : { labels: options.labels }),
-    }
-  }
 
   function onLinkState(online: boolean, failures: number): void {
     if (online) fallback.stop()
@@ -172,6 +158,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
         trouble.tell(message.code, message.message)
         if (message.code === 'hello-first') link?.send(hello(rulesets.compiled?.version))
         if (message.seq !== undefined && !message.retry) reporter.refused(message.seq)
+        else if (message.retryAfterMs !== undefined) reporter.postpone(message.retryAfterMs)
         return
       case 'ping':
       case 'pong':
@@ -288,10 +275,4 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
       fallback.stop()
     },
   }
-}
-
-function randomId(random: () => number): string {
-  let id = ''
-  while (id.length < 20) id += Math.floor(random() * 36).toString(36)
-  return id
 }

@@ -12,6 +12,8 @@ export interface FallbackParts {
   readonly url: string
   readonly headers: { readonly [name: string]: string }
   readonly message: (message: ServerMessage) => void
+  /** Reports are to wait for so long. */
+  readonly postpone: (ms: number) => void
   readonly trouble: (code: string, message: string) => void
 }
 
@@ -58,18 +60,28 @@ export function createHttpFallback(parts: FallbackParts): HttpFallback {
     else if (answer?.status === 401) {
       parts.trouble('unauthorized', `the server at ${parts.url} refuses this key: check it, or make a new one`)
     }
-    schedule()
+    schedule(answer?.retryAfterMs ?? 0)
   }
 
-  function schedule(): void {
-    cancel = parts.clock.setTimer(pollMs * (0.5 + parts.random()), () => void poll())
+  function schedule(leastMs: number): void {
+    cancel = parts.clock.setTimer(leastMs + pollMs * (0.5 + parts.random()), () => void poll())
   }
 
   async function post(body: string, keepalive: boolean): Promise<void> {
     const headers = { ...parts.headers, 'content-type': 'application/json' }
     const answer = await ask({ method: 'POST', url: `${base}/sdk/v1/reports`, headers, body, keepalive })
     // Without an answer nothing is said: the report stays sealed and is repeated.
-    if (answer !== undefined && answer.body !== '' && answer.status < 500) take(answer.body)
+    if (answer === undefined) return
+    if (answer.status === 429 || answer.status >= 500) busy(answer)
+    else if (answer.body !== '') take(answer.body)
+  }
+
+  /** The server, or something before it that does not speak as the server does. */
+  function busy({ body, retryAfterMs }: HttpResponse): void {
+    const parsed = parseServerMessage(body)
+    const told = parsed.ok && parsed.message.type === 'error' ? parsed.message : undefined
+    if (told !== undefined) parts.message(told)
+    if (told?.retryAfterMs === undefined && retryAfterMs !== undefined) parts.postpone(retryAfterMs)
   }
 
   return {

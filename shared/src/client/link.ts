@@ -1,5 +1,11 @@
 import type { Cancel, Clock, Random } from '../clock/index.ts'
-import { encodeMessage, parseServerMessage, type SdkMessage, type ServerMessage } from '../protocol/index.ts'
+import {
+  closeCodes,
+  encodeMessage,
+  parseServerMessage,
+  type SdkMessage,
+  type ServerMessage,
+} from '../protocol/index.ts'
 import { initialLink, type LinkEffect, type LinkEvent, type LinkState, step } from './connection-machine.ts'
 import type { ClientPlatform, Connection } from './platform.ts'
 
@@ -35,6 +41,9 @@ interface LinkParts {
 
 const unreachable = (url: string, reason: string): string =>
   `no connection to ${url}${reason === '' ? '' : `: ${reason}`}; deciding from what is known, and trying again`
+
+const busy = (url: string, reason: string): string =>
+  `the server at ${url} has too much to do${reason === '' ? '' : ` for ${reason} ms`}; deciding from what is known, and coming back then`
 
 export function createLink(parts: LinkParts, url: string, key: string, handlers: LinkHandlers): Link {
   const { clock, random } = parts
@@ -96,6 +105,7 @@ export function createLink(parts: LinkParts, url: string, key: string, handlers:
         socket = undefined
         if (code === 4401)
           handlers.trouble('unauthorized', `the server at ${url} refuses this key: check it, or make a new one`)
+        else if (code === closeCodes.tryLater) handlers.trouble('busy', busy(url, reason))
         else if (!opened) handlers.trouble('unreachable', unreachable(url, reason))
         dispatch({ type: 'closed', code, reason })
       },

@@ -31,6 +31,8 @@ export interface HttpResponse {
   readonly status: number
   readonly etag: string | undefined
   readonly body: string
+  /** Of a header `retry-after`, in milliseconds, 0 to 60 000. */
+  readonly retryAfterMs?: number | undefined
 }
 
 /** Where the last ruleset is kept between two lives of the SDK. Failures reject; the client counts and goes on. */

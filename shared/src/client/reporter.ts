@@ -41,6 +41,8 @@ export interface Reporter {
   /** A connection came up: what waits is sent (again). */
   reconnected(): void
   acknowledged(seq: number): void
+  /** The server cannot take reports for so long; what happens meanwhile is added up. */
+  postpone(ms: number): void
   /** The server refused the report for good: it is dropped and counted. */
   refused(seq: number): void
   /** Something was given in a wrong form by the application. */
@@ -69,6 +71,8 @@ export function createReporter(parts: ReporterParts): Reporter {
   let tellBreakers = false
   let flushMs = 0
   let cancel: Cancel | undefined
+  /** Nothing is sent before: the server has asked for it. */
+  let notBefore = 0
   let waiters: ((done: boolean) => void)[] = []
 
   const isEmpty = (): boolean =>
@@ -114,11 +118,12 @@ export function createReporter(parts: ReporterParts): Reporter {
   }
 
   function pump(): void {
+    const now = clock.monotonic()
+    if (now < notBefore) return
     if (sealed === undefined) {
       if (isEmpty()) return settle()
       sealed = seal()
     }
-    const now = clock.monotonic()
     if (sealed.sentAt !== undefined && now - sealed.sentAt < resendMs) return
     if (parts.send(sealed.text)) sealed.sentAt = now
   }
@@ -168,6 +173,13 @@ export function createReporter(parts: ReporterParts): Reporter {
     },
     acknowledged(acked) {
       if (sealed?.seq === acked) next()
+    },
+    postpone(ms) {
+      // Half as long again at random: all that were told the same do not come back at once.
+      const waitMs = ms * (1 + parts.random() / 2)
+      notBefore = clock.monotonic() + waitMs
+      if (sealed !== undefined) sealed.sentAt = undefined
+      schedule(waitMs)
     },
     refused(refused) {
       if (sealed?.seq !== refused) return

@@ -217,8 +217,18 @@ export interface WireError {
 export type SdkMessage = Hello | Applied | Report | Ping | Pong
 export type ServerMessage = RulesetMessage | PatchMessage | Ack | WireError | Ping | Pong
 
-/** Close codes of the socket. After `goingAway` an SDK waits a random part of `spreadMs` (told in the close reason as digits). */
-export const closeCodes = { goingAway: 1001, protocol: 4400, unauthorized: 4401, slow: 4408, tooLarge: 4413 } as const
+/**
+ * Close codes of the socket. After `goingAway` an SDK waits a random part of `spreadMs` (told in the close reason as digits); after `tryLater`
+ * the milliseconds in the reason and up to as many again.
+ */
+export const closeCodes = {
+  goingAway: 1001,
+  tryLater: 1013,
+  protocol: 4400,
+  unauthorized: 4401,
+  slow: 4408,
+  tooLarge: 4413,
+} as const
 
 /** Named limits of the wire. Bytes are UTF-8. */
 export const wireLimits = {
@@ -230,6 +240,8 @@ export const wireLimits = {
   exposureUnits: 20_000,
   events: 5000,
   breakers: 256,
+  /** How long a server may ask an SDK to wait; more counts as this. */
+  retryAfterMs: 60_000,
   labels: 16,
   /** Lists of outcomes in a page's report. */
   pageOutcomeLists: 1024,

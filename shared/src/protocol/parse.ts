@@ -192,6 +192,7 @@ function readError(source: JsonRecord): WireError {
   const code = own(source, 'code')
   const seq = optionalCount(source, 'seq', '')
   const path = optionalText(source, 'path', '', 1000)
+  const retryAfterMs = optionalCount(source, 'retryAfterMs', '')
   return {
     type: 'error',
     code: wireErrorCodes.includes(code as WireErrorCode) ? (code as WireErrorCode) : 'bad-message',
@@ -199,5 +200,6 @@ function readError(source: JsonRecord): WireError {
     retry: own(source, 'retry') === true,
     ...(path === undefined ? {} : { path }),
     ...(seq === undefined ? {} : { seq }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.min(retryAfterMs, wireLimits.retryAfterMs) }),
   }
 }

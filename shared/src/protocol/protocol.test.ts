@@ -67,6 +67,23 @@ const report: Report = {
   dropped: { events: 2 },
 }
 
+describe('errors of the server', () => {
+  it('say how long to wait, a minute at most', () => {
+    const error = {
+      type: 'error',
+      code: 'unavailable',
+      message: 'busy',
+      retry: true,
+      seq: 4,
+      retryAfterMs: 2500,
+    } as const
+    expect(parseServerMessage(encodeMessage(error))).toEqual({ ok: true, message: error })
+    const patient = { ...error, retryAfterMs: 3_600_000 }
+    expect(parseServerMessage(encodeMessage(patient))).toMatchObject({ ok: true, message: { retryAfterMs: 60_000 } })
+    expect(parseServerMessage(JSON.stringify({ ...error, retryAfterMs: -1 })).ok).toBe(false)
+  })
+})
+
 describe('messages of SDKs', () => {
   it('come through as they are', () => {
     for (const message of [

@@ -33,6 +33,8 @@ export interface FakeServer {
   weather: Weather
   /** Up, away (no answer to anything), or up without sockets. */
   state: 'up' | 'away' | 'no-sockets'
+  /** Reports are refused for now, with so long to wait. */
+  busyMs: number | undefined
   setRuleset(ruleset: Ruleset): void
   /** Sends to every open socket. */
   broadcast(message: ServerMessage | string): void
@@ -55,6 +57,17 @@ export function createFakeServer(clock: Clock, random: Random, initial: Ruleset)
 
   /** The rule that makes every report count once. */
   function take(instance: string, report: Report): ServerMessage {
+    if (server.busyMs !== undefined) {
+      const { seq } = report
+      return {
+        type: 'error',
+        code: 'unavailable',
+        message: 'too much to do',
+        retry: true,
+        retryAfterMs: server.busyMs,
+        seq,
+      }
+    }
     if (report.seq > (lastSeq.get(instance) ?? 0)) {
       lastSeq.set(instance, report.seq)
       accepted.push(report)
@@ -85,6 +98,7 @@ export function createFakeServer(clock: Clock, random: Random, initial: Ruleset)
   const server: FakeServer = {
     weather: fairWeather,
     state: 'up',
+    busyMs: undefined,
     accepted,
     received,
     get sockets() {
@@ -176,7 +190,7 @@ export function createFakeServer(clock: Clock, random: Random, initial: Ruleset)
     received.push(parsed.message)
     if (parsed.message.type !== 'report') return { status: 400, etag: undefined, body: '' }
     return {
-      status: 200,
+      status: server.busyMs === undefined ? 200 : 503,
       etag: undefined,
       body: encodeMessage(take(headers['x-pipit-instance'] ?? '', parsed.message)),
     }
