@@ -28,9 +28,13 @@ export default defineConfig({
       project('faults', ['test/faults/**/*.test.ts'], {
         testTimeout: 300_000,
         fileParallelism: false,
-        provide: { kills: 6 },
+        provide: { kills: 6, schedules: 20 },
       }),
-      project('faults-long', ['test/faults/exactly-once.test.ts'], { testTimeout: 900_000, provide: { kills: 50 } }),
+      project('faults-long', ['test/faults/{exactly-once,schedules}.test.ts'], {
+        testTimeout: 1_800_000,
+        fileParallelism: false,
+        provide: { kills: 50, schedules: 1000 },
+      }),
     ],
   },
 })
