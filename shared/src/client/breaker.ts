@@ -1,4 +1,5 @@
 import { logHarmEvalue } from '../base/index.ts'
+import type { Cancel, Clock } from '../clock/index.ts'
 import type { Decision } from '../decide/index.ts'
 import type { BreakerState } from '../protocol/index.ts'
 
@@ -16,7 +17,6 @@ interface Watch {
   readonly epoch: number
   readonly logs: number[]
   readonly failedUnits: Set<string>
-  tickStart: number
   tick: { n1: number; x1: number; n0: number; x0: number }
   total: { n1: number; x1: number; n0: number; x0: number }
   /** Pooled counts of closed ticks: the rate must be known before the tick it judges. */
@@ -28,17 +28,22 @@ const empty = (): { n1: number; x1: number; n0: number; x0: number } => ({ n1: 0
 
 /** One breaker per rollout: opens where this process alone sees the canary fail far beyond its own stable traffic. */
 export interface Breakers {
-  record(decision: Decision, ok: boolean, now: number): void
+  record(decision: Decision, ok: boolean): void
   /** How many are open. */
   readonly open: number
   isOpen(rollout: string, epoch: number): boolean
   /** Rollouts that are running, with their epochs; the breakers of all others close. True when one closed. */
   retain(epochs: ReadonlyMap<string, number>): boolean
   states(): readonly BreakerState[]
+  stop(): void
 }
 
-export function createBreakers(onOpen: (rollout: string) => void): Breakers {
+export function createBreakers(clock: Clock, onOpen: (rollout: string) => void): Breakers {
   const watches = new Map<string, Watch>()
+  /** Of the outcome before. */
+  let last: { readonly rollout: string; readonly watch: Watch } | undefined
+  /** Runs from the first outcome of a tick to its end. Asking a clock at each outcome would cost more than to count it. */
+  let ticking: Cancel | undefined
   // A plain field and no getter: it is read at each decision.
   const state = { open: 0 }
 
@@ -58,8 +63,21 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
     }
   }
 
+  function closeTicks(): void {
+    ticking = undefined
+    for (const [rollout, watch] of watches) if (watch.tick.n1 + watch.tick.n0 > 0) closeTick(rollout, watch)
+  }
+
   /** The watch of the decision's epoch; undefined for one that is over. */
-  function watchOf(decision: Decision, now: number): Watch | undefined {
+  function watchOf(decision: Decision): Watch | undefined {
+    if (last !== undefined && last.rollout === decision.rollout && last.watch.epoch === decision.epoch)
+      return last.watch
+    const watch = findWatch(decision)
+    if (watch !== undefined) last = { rollout: decision.rollout, watch }
+    return watch
+  }
+
+  function findWatch(decision: Decision): Watch | undefined {
     const known = watches.get(decision.rollout)
     if (known !== undefined && known.epoch >= decision.epoch) return known.epoch === decision.epoch ? known : undefined
     if (known?.open) state.open--
@@ -67,7 +85,6 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
       epoch: decision.epoch,
       logs: oddsRatios.map(() => 0),
       failedUnits: new Set(),
-      tickStart: now,
       tick: empty(),
       total: empty(),
       before: { n: 0, x: 0 },
@@ -78,14 +95,11 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
   }
 
   return Object.assign(state, {
-    record(decision: Decision, ok: boolean, now: number) {
+    record(decision: Decision, ok: boolean) {
       if (decision.reason !== 'split') return
-      const watch = watchOf(decision, now)
+      const watch = watchOf(decision)
       if (watch === undefined) return
-      if (now - watch.tickStart >= tickMs) {
-        closeTick(decision.rollout, watch)
-        watch.tickStart = now
-      }
+      ticking ??= clock.setTimer(tickMs, closeTicks)
       const canary = decision.variant !== 'stable'
       count(watch.tick, canary, ok)
       count(watch.total, canary, ok)
@@ -107,6 +121,7 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
         }
         watches.delete(rollout)
       }
+      last = undefined
       return closed
     },
     states() {
@@ -121,6 +136,10 @@ export function createBreakers(onOpen: (rollout: string) => void): Breakers {
         })
       }
       return open
+    },
+    stop() {
+      ticking?.()
+      ticking = undefined
     },
   })
 }

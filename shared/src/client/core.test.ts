@@ -152,7 +152,7 @@ describe('counting', () => {
     await clock.advance(10)
     for (let i = 0; i < 100; i++) {
       const decision = sdk.decide(`user-${i % 10}`)
-      sdk.outcome(decision, { ok: i % 4 !== 0, latencyMs: i })
+      sdk.outcome(decision, { ok: Math.floor(i / 10) % 4 !== 0, latencyMs: i })
     }
     sdk.track('user-1', 'purchase', { value: 3, id: 'order-1' })
     sdk.track('user-1', 'seen-by-no-metric')
@@ -335,6 +335,23 @@ describe('the connection', () => {
 })
 
 describe('the local breaker', () => {
+  it('opens a second after what it has seen, without another outcome, and asks the clock at none', async () => {
+    const { clock, sdk } = setup()
+    await clock.advance(10)
+    const timers = clock.timers
+    for (let i = 0; i < 300; i++) {
+      const decision = sdk.decide(`user-${i}`)
+      sdk.outcome(decision, { ok: decision.variant === 'stable' })
+    }
+    expect(clock.timers).toBe(timers + 1)
+    await clock.advance(999)
+    expect(sdk.status().breakers).toEqual([])
+    await clock.advance(2)
+    expect(sdk.status().breakers).toEqual(['checkout'])
+    await clock.advance(5000)
+    expect(clock.timers).toBeLessThanOrEqual(timers)
+  })
+
   it('serves stable where the canary fails far more, tells the server, and closes with the next epoch', async () => {
     const { clock, server, sdk } = setup()
     await clock.advance(10)

@@ -1,7 +1,7 @@
 import { createOutcomeAggregator } from '../counting/index.ts'
-import type { CompiledRuleset } from '../decide/index.ts'
+import type { CompiledRuleset, Decision } from '../decide/index.ts'
 import type { ServerMessage } from '../protocol/index.ts'
-import type { Client, ClientOptions, ClientStatus } from './api.ts'
+import type { Client, ClientOptions, ClientStatus, Outcome } from './api.ts'
 import { createBreakers } from './breaker.ts'
 import { createDecider } from './decider.ts'
 import { createEventQueue } from './event-queue.ts'
@@ -47,7 +47,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   const exposures = createExposureLog(maxRemembered, random)
   const identity = options.followSignIns === true ? createIdentity(maxRemembered, random) : undefined
   const events = createEventQueue(options.maxPendingEvents ?? 10_000)
-  const breakers = createBreakers((rollout) => {
+  const breakers = createBreakers(clock, (rollout) => {
     reporter.breakersChanged()
     trouble.tell(
       `breaker ${rollout}`,
@@ -67,10 +67,9 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     },
   })
   const record = createRecorder({
-    clock,
     outcomes,
     breakers,
-    rollout: (key) => rulesets.compiled?.rollout(key),
+    rulesets,
     invalid(code, message) {
       reporter.countInvalid()
       trouble.tell(code, message)
@@ -203,12 +202,23 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     }
   }
 
+  /** As `safely`, without a closure: it is called for each outcome. */
+  function outcome(decision: Decision, use: Outcome): void {
+    try {
+      record(decision, use)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  const failed = (error: unknown): void => trouble.tell('internal', `an SDK call failed: ${String(error)}`)
+
   /** Runs a call of the application; whatever goes wrong inside stays inside. */
   function safely<T>(call: () => T, otherwise: () => T): T {
     try {
       return call()
     } catch (error) {
-      trouble.tell('internal', `an SDK call failed: ${String(error)}`)
+      failed(error)
       return otherwise()
     }
   }
@@ -236,22 +246,14 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
       runPaths(
         {
           decide: decider.decide,
-          outcome: (decision, outcome) =>
-            safely(
-              () => record(decision, outcome),
-              () => undefined,
-            ),
+          outcome,
           monotonic: clock.monotonic,
         },
         user,
         paths,
         which,
       ),
-    outcome: (decision, outcome) =>
-      safely(
-        () => record(decision, outcome),
-        () => undefined,
-      ),
+    outcome,
     track: (user, event, trackOptions) =>
       safely(
         () => tracker.track(user, event, trackOptions),
@@ -270,6 +272,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
       closed = true
       await reporter.flush(timeoutMs)
       reporter.stop()
+      breakers.stop()
       keeper.stop()
       link?.stop()
       fallback.stop()

@@ -1,24 +1,22 @@
-import type { Clock } from '../clock/index.ts'
 import { isEvidence, type OutcomeAggregator } from '../counting/index.ts'
-import type { CompiledRollout, Decision } from '../decide/index.ts'
+import type { CompiledRollout, CompiledRuleset, Decision } from '../decide/index.ts'
 import { type OutcomeKind, outcomeKinds } from '../protocol/index.ts'
 import type { Outcome } from './api.ts'
 import type { Breakers } from './breaker.ts'
 
 export interface RecorderParts {
-  readonly clock: Clock
   readonly outcomes: OutcomeAggregator
   readonly breakers: Breakers
-  readonly rollout: (key: string) => CompiledRollout | undefined
+  /** What is decided by now. */
+  readonly rulesets: { readonly compiled: CompiledRuleset | undefined }
   readonly invalid: (code: string, message: string) => void
 }
 
 /** Takes outcomes of the application: checks them, adds them up, shows them to the local breaker. */
 export function createRecorder({
-  clock,
   outcomes,
   breakers,
-  rollout,
+  rulesets,
   invalid,
 }: RecorderParts): (decision: Decision, outcome: Outcome) => void {
   function latencyOf({ latencyMs }: Outcome): number | undefined {
@@ -39,6 +37,23 @@ export function createRecorder({
     return undefined
   }
 
+  /** Of the outcome before, as most are. */
+  let ruleset: CompiledRuleset | undefined
+  let key: string | undefined
+  let rollout: CompiledRollout | undefined
+
+  function rolloutOf(wanted: string): CompiledRollout | undefined {
+    const { compiled } = rulesets
+    if (ruleset !== compiled || key !== wanted) {
+      ruleset = compiled
+      key = wanted
+      rollout = compiled?.rollout(wanted)
+    }
+    return rollout
+  }
+
+  const checked = (outcome: Outcome) => ({ ok: outcome.ok, latencyMs: latencyOf(outcome), kind: kindOf(outcome) })
+
   return (decision, outcome) => {
     if (typeof decision?.rollout !== 'string' || typeof outcome?.ok !== 'boolean') {
       invalid(
@@ -48,8 +63,13 @@ export function createRecorder({
       return
     }
     if (!isEvidence(decision.reason)) return
-    const compiled = rollout(decision.rollout)
-    outcomes.add(decision, compiled, { ok: outcome.ok, latencyMs: latencyOf(outcome), kind: kindOf(outcome) })
-    if (compiled?.source.breaker !== false) breakers.record(decision, outcome.ok, clock.monotonic())
+    const compiled = rolloutOf(decision.rollout)
+    outcomes.add(decision, compiled, isPlain(outcome) ? outcome : checked(outcome))
+    if (compiled?.source.breaker !== false) breakers.record(decision, outcome.ok)
   }
+}
+
+/** As almost every outcome is: with a good latency, and no kind. */
+function isPlain({ latencyMs, kind }: Outcome): boolean {
+  return typeof latencyMs === 'number' && latencyMs >= 0 && latencyMs < Number.POSITIVE_INFINITY && kind === undefined
 }

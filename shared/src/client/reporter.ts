@@ -121,7 +121,11 @@ export function createReporter(parts: ReporterParts): Reporter {
     const now = clock.monotonic()
     if (now < notBefore) return
     if (sealed === undefined) {
-      if (isEmpty()) return settle()
+      if (isEmpty()) {
+        // Nothing is in them: lets go of the cells of traffic that has ended.
+        outcomes.take(0)
+        return settle()
+      }
       sealed = seal()
     }
     if (sealed.sentAt !== undefined && now - sealed.sentAt < resendMs) return

@@ -1,35 +1,20 @@
 import type { Random } from '../clock/index.ts'
 import type { CompiledRollout, Decision } from '../decide/index.ts'
-import { hashSeeds, prepareSalt, type SaltedHash, userBucket } from '../hash/index.ts'
+import { hashSeeds, prepareSalt, userBucket } from '../hash/index.ts'
 import { type OutcomeCell, type OutcomeKind, outcomeKinds, wireLimits } from '../protocol/index.ts'
 import { LatencySketch } from '../sketch/index.ts'
+import { buckets, type Cell, encodeCell, type Tally } from './cell.ts'
 
 /** Cells kept at most; each takes about 25 KiB whatever the traffic. */
 const maxCells = 256
-const buckets = 256
-
-interface Cell {
-  readonly rollout: string
-  readonly epoch: number
-  readonly variant: string
-  readonly stratum: string
-  readonly thresholds: number
-  readonly limits: readonly number[]
-  readonly columns: number
-  /** By bucket: n, failed, timed, over… */
-  readonly table: Float64Array
-  readonly latency: LatencySketch
-  /** Failures by kind and bucket; made with the first that has a kind. */
-  kinds: Float64Array | undefined
-  /** By attribute and value: sums of n, failed, timed, over… */
-  readonly slices: Map<string, Map<string, Float64Array>>
-  outcomes: number
-}
+/** Rollouts whose salts are kept. */
+const maxRollouts = 10_000
 
 /** A use of a decision, checked. */
 export interface RecordedOutcome {
   readonly ok: boolean
-  readonly latencyMs: number | undefined
+  readonly latencyMs?: number | undefined
+  /** Counts where it is not ok. */
   readonly kind?: OutcomeKind | undefined
 }
 
@@ -45,8 +30,9 @@ export interface CountedDecision
 /** Adds outcomes up in place: an hour without the server costs no more than a second. */
 export interface OutcomeAggregator {
   add(decision: CountedDecision, rollout: CompiledRollout | undefined, outcome: RecordedOutcome): void
-  /** Takes out what was added, at most `limit` cells. */
+  /** Takes out what was added, at most `limit` cells. Lets go of those that nothing was added to since the time before. */
   take(limit: number): OutcomeCell[]
+  /** How many have outcomes. */
   readonly cells: number
   /** Outcomes that were in cells that had to make room; read once. */
   takeDropped(): number
@@ -64,7 +50,7 @@ const noEvidence: ReadonlySet<string> = new Set([
 ])
 
 /** Whether outcomes of decisions made for this reason are counted. */
-export const isEvidence = (reason: string): boolean => !noEvidence.has(reason)
+export const isEvidence = (reason: string): boolean => reason === 'split' || !noEvidence.has(reason)
 
 /** Which comparison an outcome or exposure belongs to. */
 export function stratumOf(decision: Pick<CountedDecision, 'reason' | 'rule' | 'randomised'>): string {
@@ -76,32 +62,42 @@ export function stratumOf(decision: Pick<CountedDecision, 'reason' | 'rule' | 'r
  * @param random Gives outcomes without a unit a bucket; without it they take turns, which suits an aggregator that lives on.
  */
 export function createOutcomeAggregator(random?: Random): OutcomeAggregator {
-  const cells: Cell[] = []
-  const salts = new Map<string, { readonly salt: string; readonly prepared: SaltedHash }>()
+  /** In the order in which they were made or last taken. */
+  let cells: Cell[] = []
+  let filled = 0
+  const tallies = new Map<string, Tally>()
+  /** Of the outcome before: most processes have one rollout that matters, and its look-up would cost as much as the hash. */
+  let last: Tally | undefined
   let dropped = 0
 
-  function find(decision: CountedDecision, stratum: string, version: number): Cell | undefined {
-    for (const cell of cells) {
-      if (
-        cell.rollout === decision.rollout &&
-        cell.epoch === decision.epoch &&
-        cell.variant === decision.variant &&
-        cell.stratum === stratum &&
-        cell.thresholds === version
-      )
-        return cell
+  function tallyOf(rollout: string, salt: string): Tally {
+    let tally = tallies.get(rollout)
+    if (tally === undefined) {
+      if (tallies.size >= maxRollouts) forgetIdle()
+      tally = { rollout, salt, prepared: prepareSalt(salt, hashSeeds.user), cells: [] }
+      tallies.set(rollout, tally)
+    } else if (tally.salt !== salt) {
+      tally.salt = salt
+      tally.prepared = prepareSalt(salt, hashSeeds.user)
     }
-    return undefined
+    last = tally
+    return tally
+  }
+
+  function forgetIdle(): void {
+    for (const [rollout, tally] of tallies) if (tally.cells.length === 0) tallies.delete(rollout)
   }
 
   function make(
+    tally: Tally,
     decision: CountedDecision,
     stratum: string,
     thresholds: { readonly version: number; readonly ms: readonly number[] },
   ): Cell {
-    if (cells.length >= maxCells) dropped += cells.shift()?.outcomes ?? 0
+    if (cells.length >= maxCells) makeRoom()
     const columns = 4 + thresholds.ms.length
     const cell: Cell = {
+      tally,
       rollout: decision.rollout,
       epoch: decision.epoch,
       variant: decision.variant,
@@ -116,17 +112,17 @@ export function createOutcomeAggregator(random?: Random): OutcomeAggregator {
       outcomes: 0,
     }
     cells.push(cell)
+    tally.cells.push(cell)
     return cell
   }
 
-  function bucketOfUnit(rollout: string, unit: string, salt: string): number {
-    let known = salts.get(rollout)
-    if (known === undefined || known.salt !== salt) {
-      if (salts.size >= 10_000) salts.clear()
-      known = { salt, prepared: prepareSalt(salt, hashSeeds.user) }
-      salts.set(rollout, known)
-    }
-    return userBucket(known.prepared, unit)
+  /** One that is empty goes, or else the oldest with what is in it. */
+  function makeRoom(): void {
+    const cell = cells.find(({ outcomes }) => outcomes === 0) ?? (cells[0] as Cell)
+    dropped += cell.outcomes
+    if (cell.outcomes > 0) filled--
+    cells = cells.filter((other) => other !== cell)
+    letGo(cell)
   }
 
   const anyBucket = ({ outcomes }: Cell): number =>
@@ -134,25 +130,41 @@ export function createOutcomeAggregator(random?: Random): OutcomeAggregator {
 
   return {
     add(decision, rollout, outcome) {
-      const thresholds = rollout?.source.thresholds ?? { version: 0, ms: [] }
+      const thresholds = rollout?.source.thresholds ?? noThresholds
+      const salt = rollout?.source.salt ?? ''
+      const tally =
+        last !== undefined && last.rollout === decision.rollout && last.salt === salt
+          ? last
+          : tallyOf(decision.rollout, salt)
       const stratum = stratumOf(decision)
-      const cell = find(decision, stratum, thresholds.version) ?? make(decision, stratum, thresholds)
+      const cell =
+        find(tally.cells, decision, stratum, thresholds.version) ?? make(tally, decision, stratum, thresholds)
       const { unit } = decision
       // Without a unit, as in a rollout that deals out requests, each outcome stands for itself.
-      const bucket =
-        unit === undefined ? anyBucket(cell) : bucketOfUnit(decision.rollout, unit, rollout?.source.salt ?? '')
-      cell.outcomes++
-      addRow(cell.table, bucket * (cell.columns - 1), cell.limits, outcome)
-      if (outcome.latencyMs !== undefined) cell.latency.add(outcome.latencyMs)
-      if (outcome.kind !== undefined) addKind(cell, outcome.kind, bucket)
+      const bucket = unit === undefined ? anyBucket(cell) : userBucket(tally.prepared, unit)
+      if (cell.outcomes++ === 0) filled++
+      const { latencyMs } = outcome
+      addRow(cell.table, bucket * (cell.columns - 1), cell.limits, outcome.ok, latencyMs)
+      if (latencyMs !== undefined) cell.latency.add(latencyMs)
+      if (!outcome.ok && outcome.kind !== undefined) addKind(cell, outcome.kind, bucket)
       if (decision.slice !== undefined) addSlices(cell, decision.slice, outcome)
     },
     take(limit) {
-      const taken = cells.splice(0, limit)
-      return taken.map(encodeCell)
+      const taken: Cell[] = []
+      const kept: Cell[] = []
+      for (const cell of cells) {
+        if (cell.outcomes === 0) letGo(cell)
+        else (taken.length < limit ? taken : kept).push(cell)
+      }
+      const told = taken.map(encodeCell)
+      // They stay with their arrays, which the next outcomes need again, and behind those whose turn was not yet.
+      for (const cell of taken) clear(cell)
+      cells = [...kept, ...taken]
+      filled = kept.length
+      return told
     },
     get cells() {
-      return cells.length
+      return filled
     },
     takeDropped() {
       const count = dropped
@@ -162,8 +174,42 @@ export function createOutcomeAggregator(random?: Random): OutcomeAggregator {
   }
 }
 
+const noThresholds = { version: 0, ms: [] }
+
+function find(cells: readonly Cell[], decision: CountedDecision, stratum: string, version: number): Cell | undefined {
+  for (let i = 0; i < cells.length; i++) {
+    const cell = cells[i] as Cell
+    if (
+      cell.variant === decision.variant &&
+      cell.epoch === decision.epoch &&
+      cell.stratum === stratum &&
+      cell.thresholds === version
+    )
+      return cell
+  }
+  return undefined
+}
+
+function letGo(cell: Cell): void {
+  cell.tally.cells = cell.tally.cells.filter((other) => other !== cell)
+}
+
+function clear(cell: Cell): void {
+  cell.table.fill(0)
+  cell.latency.clear()
+  cell.kinds = undefined
+  cell.slices.clear()
+  cell.outcomes = 0
+}
+
 /** Adds one outcome to the row `[n, failed, timed, over…]` at a place of a table. */
-function addRow(table: Float64Array, at: number, limits: readonly number[], { ok, latencyMs }: RecordedOutcome): void {
+function addRow(
+  table: Float64Array,
+  at: number,
+  limits: readonly number[],
+  ok: boolean,
+  latencyMs: number | undefined,
+): void {
   table[at] = (table[at] as number) + 1
   if (!ok) table[at + 1] = (table[at + 1] as number) + 1
   if (latencyMs === undefined) return
@@ -194,51 +240,6 @@ function addSlices(cell: Cell, slice: NonNullable<Decision['slice']>, outcome: R
       row = new Float64Array(cell.columns - 1)
       values.set(value, row)
     }
-    addRow(row, 0, cell.limits, outcome)
-  }
-}
-
-function encodeKinds(kinds: Float64Array): NonNullable<OutcomeCell['kinds']> {
-  const found: { [K in OutcomeKind]?: number[] } = {}
-  outcomeKinds.forEach((kind, k) => {
-    const pairs: number[] = []
-    for (let bucket = 0; bucket < buckets; bucket++) {
-      const failed = kinds[k * buckets + bucket] as number
-      if (failed > 0) pairs.push(bucket, failed)
-    }
-    if (pairs.length > 0) found[kind] = pairs
-  })
-  return found
-}
-
-const encodeSlices = (slices: Cell['slices']): NonNullable<OutcomeCell['slices']> =>
-  Object.fromEntries(
-    [...slices].map(([attribute, values]) => [
-      attribute,
-      Object.fromEntries([...values].map(([value, sums]) => [value, [...sums]])),
-    ]),
-  )
-
-function encodeCell(cell: Cell): OutcomeCell {
-  const width = cell.columns - 1
-  const rows: number[] = []
-  for (let bucket = 0; bucket < buckets; bucket++) {
-    const at = bucket * width
-    if (cell.table[at] === 0) continue
-    rows.push(bucket)
-    for (let i = 0; i < width; i++) rows.push(cell.table[at + i] as number)
-  }
-  const latency = cell.latency.encode()
-  return {
-    rollout: cell.rollout,
-    epoch: cell.epoch,
-    variant: cell.variant,
-    stratum: cell.stratum,
-    thresholds: cell.thresholds,
-    columns: cell.columns,
-    buckets: rows,
-    ...(latency === '' ? {} : { latency }),
-    ...(cell.kinds === undefined ? {} : { kinds: encodeKinds(cell.kinds) }),
-    ...(cell.slices.size === 0 ? {} : { slices: encodeSlices(cell.slices) }),
+    addRow(row, 0, cell.limits, outcome.ok, outcome.latencyMs)
   }
 }

@@ -50,6 +50,26 @@ describe('the latency sketch', () => {
     )
   })
 
+  it('puts a value into the bin that the logarithm says', () => {
+    const value = fc.double({ min: 2 ** -12, max: 2 ** 25, noNaN: true })
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          value,
+          fc.integer({ min: -11, max: 24 }).map((exponent) => 2 ** exponent),
+        ),
+        (ms) => {
+          const exact = (Math.log2(ms) + 10) * 35
+          // Within rounding of an edge either bin is right.
+          fc.pre(Number.isInteger(exact) || Math.abs(exact - Math.round(exact)) > 1e-9)
+          const bin = of([ms]).bins.indexOf(1)
+          expect(bin).toBe(Math.min(34 * 35 - 1, Math.max(0, Math.ceil(exact))))
+        },
+      ),
+      { numRuns: 5000 },
+    )
+  })
+
   it('comes back from its text', () => {
     fc.assert(
       fc.property(latencies, (values) => {

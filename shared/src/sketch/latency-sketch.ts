@@ -7,11 +7,34 @@ const highestExponent = 24
 export const binCount: number = (highestExponent - lowestExponent) * perOctave
 const gamma = 2 ** (1 / perOctave)
 
-/** The bin of a latency: bin i holds (γ^(i-1), γ^i] × 2⁻¹⁰ ms; what lies outside counts in the first or last bin. */
+/** Upper edges of the bins: bin i holds (edge of i - 1, edge of i]. */
+const edges: Float64Array = /* @__PURE__ */ Float64Array.from(
+  { length: binCount },
+  (_, bin) => 2 ** (lowestExponent + bin / perOctave),
+)
+/** By the eight upper bits of the mantissa: how many edges of an octave lie below. A step of them is narrower than a bin. */
+const edgesBelow: Uint8Array = /* @__PURE__ */ Uint8Array.from({ length: 256 }, (_, step) =>
+  Math.ceil(Math.log2(1 + step / 256) * perOctave),
+)
+const float: Float64Array = new Float64Array(1)
+const words: Int32Array = new Int32Array(float.buffer)
+/** Which half holds the exponent depends on the machine. */
+const upper = /* @__PURE__ */ upperWord()
+
+function upperWord(): 0 | 1 {
+  float[0] = 1
+  return words[1] === 0 ? 0 : 1
+}
+
+/** The bin of a latency; what lies outside counts in the first or last bin. Reads the bits of the number: a logarithm takes longer. */
 function binOf(ms: number): number {
-  const index = Math.ceil((Math.log2(ms) - lowestExponent) * perOctave)
-  if (!(index > 0)) return 0
-  return index < binCount ? index : binCount - 1
+  float[0] = ms
+  const bits = words[upper] as number
+  const octave = (bits >>> 20) - 1023 - lowestExponent
+  if (octave < 0) return 0
+  const bin = octave * perOctave + (edgesBelow[(bits >>> 12) & 255] as number)
+  if (bin >= binCount) return binCount - 1
+  return ms > (edges[bin] as number) ? Math.min(bin + 1, binCount - 1) : bin
 }
 
 /** The value of a bin with the same relative distance to both its edges. */
@@ -93,7 +116,7 @@ export class LatencySketch {
 
 /** The upper edge of the bin that holds `ms`: a threshold that bins can be counted against exactly. */
 export function edgeAbove(ms: number): number {
-  return 2 ** (lowestExponent + binOf(ms) / perOctave)
+  return edges[binOf(ms)] as number
 }
 
 /** The sketch of an encoded text, or undefined where the text is no such thing: each sketch has one text. */
