@@ -28,12 +28,12 @@ export default defineConfig({
       project('faults', ['test/faults/**/*.test.ts'], {
         testTimeout: 300_000,
         fileParallelism: false,
-        provide: { kills: 6, schedules: 20 },
+        provide: { kills: 6, cuts: 6, schedules: 20 },
       }),
-      project('faults-long', ['test/faults/{exactly-once,schedules}.test.ts'], {
+      project('faults-long', ['test/faults/{exactly-once,power-cut,schedules}.test.ts'], {
         testTimeout: 1_800_000,
         fileParallelism: false,
-        provide: { kills: 50, schedules: 1000 },
+        provide: { kills: 50, cuts: 30, schedules: 1000 },
       }),
     ],
   },

@@ -11,6 +11,8 @@ export interface TestServer {
   readonly serverKey: string
   readonly webKey: string
   readonly databaseFile: string
+  /** Of the process that runs now. */
+  readonly pid: number
   /** Everything the process has written so far. */
   output(): string
   /** Calls the REST API with the admin token; `path` begins after `/api/v1`. */
@@ -80,6 +82,9 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     databaseFile,
     get url() {
       return url
+    },
+    get pid() {
+      return child.pid ?? 0
     },
     output: () => output,
     async api(method, path, body, headers = {}) {
