@@ -35,6 +35,8 @@ export interface ApiAnswer {
 export interface ServerOptions {
   /** More environment of the process, such as PIPIT_LOG. */
   readonly env?: Readonly<Record<string, string>>
+  /** Another command that runs this one, for a process in a world of its own. It has to end up as the same process. */
+  readonly wrap?: (command: readonly string[], directory: string) => readonly [program: string, ...args: string[]]
 }
 
 export const mainFile = fileURLToPath(new URL('../../server/src/main.ts', import.meta.url))
@@ -60,7 +62,9 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   let child: ChildProcess
 
   async function start(port: string): Promise<void> {
-    child = spawn(process.execPath, [mainFile, 'serve'], {
+    const command = [process.execPath, mainFile, 'serve'] as const
+    const [program, ...args] = options.wrap?.(command, directory) ?? command
+    child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...cleanEnv(),
