@@ -1,153 +1,199 @@
 /**
- * `npm run bench -- ingest`: reports through the whole of ingest on a database file, against the least that durable, deduplicated counting
- * costs: one transaction per report with one upsert of pre-aggregated sums. Alternating in one run; only the ratio travels.
+ * `npm run bench -- ingest`: reports of 500 outcomes in each arm through a whole server, over sockets and over HTTP, durable and counted once,
+ * against a bare Hono server that parses, folds and commits the same bodies; and business events one by one. Server on one core, load on the
+ * other; the candidates take turns.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createIngest } from '@pipit/server/ingest'
-import { parseRollout } from '@pipit/server/rollout'
-import { openSqlite } from '@pipit/server/storage/sqlite'
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { encodeMessage, type OutcomeCell, type Report } from '@pipit/shared/protocol'
 import { LatencySketch } from '@pipit/shared/sketch'
-import { createFakeClock } from '@pipit/shared/testing'
+import { seededRandom } from '@pipit/shared/testing'
+import { startServer, type TestServer } from '../support/server.ts'
+import { type Load, type Measured, overHttp, overSockets, pin, type Target } from './ingest-load.ts'
+import type { Row } from './row.ts'
 
-interface RawDatabase {
-  pragma(text: string): unknown
-  exec(text: string): unknown
-  prepare(text: string): { run(...values: unknown[]): unknown }
-  close(): void
-}
-const Database = createRequire(new URL('../../server/package.json', import.meta.url))('better-sqlite3') as new (
-  file: string,
-) => RawDatabase
+const senders = 64
+const seconds = 3
+const rounds = 3
+const outcomesPerArm = 500
+const random = seededRandom(1)
+const bars = { ofFloor: 0.7, eventsPerSecond: 50_000 }
 
-const perRound = 384
-const rounds = 7
-const outcomesPerReport = 1000
-const directory = mkdtempSync(join(tmpdir(), 'pipit-bench-'))
-
-const parsed = parseRollout({
-  key: 'r',
-  stages: [
-    { name: 'half', weight: 50 },
-    { name: 'full', weight: 100 },
-  ],
-})
-if (!parsed.ok) throw new Error('wrong rollout')
-const storage = openSqlite({ file: join(directory, 'pipit.db') })
-const progress = {
-  salt: 's',
-  epoch: 1,
-  stage: 0,
-  weight: 50,
-  startedAt: 0,
-  stageStartedAt: 0,
-  pausedMs: 0,
-  overrides: {},
-  dismissed: {},
-  thresholds: { version: 1, ms: [10, 20] },
-}
-await storage.environments.insert({
-  name: 'e',
-  unitSalt: 'u',
-  rulesetVersion: 1,
-  holdback: 0,
-  userHash: 'off',
-  createdAt: 0,
-})
-await storage.rollouts.insert({
-  id: 'r',
-  environment: 'e',
-  key: 'r',
-  definition: parsed.definition,
-  state: { phase: 'running', progress },
-  version: 1,
-  runEpoch: 1,
-  createdAt: 0,
-  updatedAt: 0,
-})
-const ingest = createIngest({ storage, clock: createFakeClock() })
-
-const latency = (() => {
+/** As an SDK tells of 500 users whose requests took 20 to 100 ms; one in fifty failed. */
+function cell(epoch: number, variant: string): OutcomeCell {
+  const rows = new Map<number, [n: number, failed: number]>()
   const sketch = new LatencySketch()
-  for (let i = 0; i < 300; i++) sketch.add(5 + i / 3)
-  return sketch.encode()
-})()
-const buckets = Array.from({ length: 256 }, (_, bucket) => [bucket, 2, 0, 2, 1, 0]).flat()
-const cells = ['canary', 'stable'].map((variant) => ({
-  rollout: 'r',
-  epoch: 1,
-  variant,
-  stratum: 'split',
-  thresholds: 1,
-  columns: 6,
-  buckets,
-  latency,
-}))
-
-let seq = 0
-async function throughIngest(inFlight: number): Promise<void> {
-  for (let sent = 0; sent < perRound; sent += inFlight) {
-    seq++
-    await Promise.all(Array.from({ length: inFlight }, (_, i) => arrive(`instance-${i}`)))
+  for (let i = 0; i < outcomesPerArm; i++) {
+    const bucket = Math.floor(random() * 256)
+    const [n, failed] = rows.get(bucket) ?? [0, 0]
+    rows.set(bucket, [n + 1, failed + (random() < 0.02 ? 1 : 0)])
+    sketch.add(20 + random() * 80)
   }
+  const buckets = [...rows].sort(([a], [b]) => a - b).flatMap(([bucket, [n, failed]]) => [bucket, n, failed, n])
+  const where = { rollout: 'checkout', epoch, variant, stratum: 'split', thresholds: 0, columns: 4 }
+  return { ...where, buckets, latency: sketch.encode() }
 }
 
-/** A report in a callback of its own, as from a socket: what is called in one go would share a commit too easily. */
-function arrive(instance: string): Promise<unknown> {
-  const report = { type: 'report', seq, outcomes: cells } as const
-  return new Promise((resolve) => {
-    setImmediate(() => {
-      resolve(ingest.submit('e', { id: instance }, report))
-    })
+const outcomesOf = (epoch: number): readonly OutcomeCell[] =>
+  ['canary', 'stable'].map((variant) => cell(epoch, variant))
+
+/** The text of a report by its sequence; everything else is encoded once. */
+function bodyOf(report: Omit<Report, 'type' | 'seq'>): (seq: number) => string {
+  const text = encodeMessage({ type: 'report', seq: 123_456_789, ...report })
+  const [before = '', after = ''] = text.split('123456789')
+  return (seq) => `${before}${seq}${after}`
+}
+
+const unit = (n: number): string =>
+  ((n * 2_654_435_761) >>> 0).toString(16).padStart(8, '0') + n.toString(16).padStart(8, '0')
+const exposedUnits = 100_000
+let nextEvent = 0
+const eventsPerReport = 1000
+
+/** Purchases of users at random, each with an id of its own. */
+function events(seq: number): string {
+  const items = Array.from({ length: eventsPerReport }, () => {
+    nextEvent++
+    return {
+      event: 'purchase',
+      unit: unit(Math.floor(random() * exposedUnits)),
+      ageMs: 100,
+      value: 3,
+      id: `order-${nextEvent}`,
+    }
   })
+  return encodeMessage({ type: 'report', seq, events: items })
 }
 
-const raw = new Database(join(directory, 'floor.db'))
-raw.pragma('journal_mode = WAL')
-raw.pragma('synchronous = FULL')
-raw.exec(
-  'CREATE TABLE sums (id INTEGER PRIMARY KEY, n INTEGER, x INTEGER); CREATE TABLE seqs (instance TEXT PRIMARY KEY, seq INTEGER)',
-)
-const add = raw.prepare(
-  'INSERT INTO sums VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n, x = x + excluded.x',
-)
-const mark = raw.prepare('INSERT INTO seqs VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq')
-function floor(): void {
-  for (let i = 0; i < perRound; i++) {
-    raw.exec('BEGIN IMMEDIATE')
-    mark.run('instance', i)
-    add.run(1, outcomesPerReport, 3)
-    raw.exec('COMMIT')
+export async function rows(): Promise<readonly Row[]> {
+  pin(process.pid, 1)
+  const floor = fork(fileURLToPath(new URL('./ingest-floor.ts', import.meta.url)))
+  const port = await new Promise<unknown>((resolve) => floor.once('message', resolve))
+  const server = await startServer({ env: { PIPIT_LOG: 'warn' } })
+  try {
+    return await measureAll(floor, `http://127.0.0.1:${port}`, server)
+  } finally {
+    floor.disconnect()
+    await server.stop()
   }
 }
 
-const candidates: readonly (readonly [string, () => void | Promise<void>])[] = [
-  ['floor: one upsert and one sequence a transaction', floor],
-  ['ingest, one report at a time', () => throughIngest(1)],
-  ['ingest, 8 in flight', () => throughIngest(8)],
-  ['ingest, 64 in flight', () => throughIngest(64)],
-]
-const times = candidates.map((): number[] => [])
-for (let round = 0; round < rounds; round++) {
-  for (let i = 0; i < candidates.length; i++) {
-    const at = (i + round) % candidates.length
-    const began = performance.now()
-    await candidates[at]?.[1]()
-    times[at]?.push((performance.now() - began) / perRound)
+async function measureAll(floor: ChildProcess, floorUrl: string, server: TestServer): Promise<readonly Row[]> {
+  for (const pid of [floor.pid, server.pid]) if (pid !== undefined) pin(pid, 0)
+  const epoch = await startRollout(server)
+  const ours: Target = { url: server.url, pid: server.pid, key: server.serverKey }
+  const bare: Target = { url: floorUrl, pid: floor.pid ?? 0, key: 'none' }
+  const body = bodyOf({ outcomes: outcomesOf(epoch) })
+  const load = (name: string): Load => {
+    const sequences = new Map<string, number>()
+    return { instances: Array.from({ length: senders }, (_, i) => `${name}-sender-${i}`), sequences, seconds, body }
   }
+  const connectPath = '/sdk/v1/connect'
+  const reportsPath = '/sdk/v1/reports'
+  const loads = ['floor-http', 'floor-socket', 'http', 'socket'].map(load) as [Load, Load, Load, Load]
+  const candidates = [
+    ['bare Hono', () => overHttp(bare, '/reports', loads[0])],
+    ['bare ws', () => overSockets(bare, '/', loads[1])],
+    ['Pipit, HTTP', () => overHttp(ours, reportsPath, loads[2])],
+    ['Pipit, sockets', () => overSockets(ours, connectPath, loads[3])],
+  ] as const
+  const taken = candidates.map((): Measured[] => [])
+  for (let round = 0; round <= rounds; round++) {
+    for (const [i, [, run]] of candidates.entries()) {
+      const measured = await run()
+      // The first round compiles.
+      if (round > 0) taken[i]?.push(measured)
+    }
+  }
+  const medians = taken.map(medianOf)
+  candidates.forEach(([name], i) => {
+    const { perSecond, cpuMicroseconds, p99Ms } = medians[i] as Measured
+    const figures = `${figure(perSecond)} reports/s, ${cpuMicroseconds.toFixed(0)} µs of CPU each, p99 ${p99Ms.toFixed(1)} ms`
+    console.log(`  ${name.padEnd(16)} ${figures}`)
+  })
+  const [hono, ws, http, socket] = medians as [Measured, Measured, Measured, Measured]
+  const note = `${senders} senders, one report of 2 x ${outcomesPerArm} outcomes (${Buffer.byteLength(body(1))} bytes) in flight each; server and floor on core 0, the senders on core 1; median of ${rounds} rounds of ${seconds} s; committed with synchronous=FULL before the answer`
+  return [
+    ratioRow('reports over sockets', socket, hono, note),
+    ratioRow('reports over HTTP', http, hono, note),
+    { ...ratioRow('reports over sockets, against bare ws', socket, ws, note), bar: 'none', met: 'unmeasured' },
+    await eventsRow(ours, epoch),
+  ]
 }
-const medians = times.map((own) => own.sort((a, b) => a - b)[Math.floor(own.length / 2)] as number)
-candidates.forEach(([name], i) => {
-  const ms = medians[i] as number
-  const outcomes = Math.round((1000 / ms) * outcomesPerReport)
-  const reports = Math.round(1000 / ms)
-  console.log(
-    `  ${name.padEnd(50)} ${ms.toFixed(3)} ms a report  ${(ms / (medians[0] as number)).toFixed(2)} x  ${reports.toLocaleString('en')} reports/s  ${outcomes.toLocaleString('en')} outcomes/s`,
+
+function ratioRow(claim: string, ours: Measured, floor: Measured, note: string): Row {
+  const ratio = ours.perSecond / floor.perSecond
+  const text = (one: Measured): string => `${figure(one.perSecond)}/s, ${one.cpuMicroseconds.toFixed(0)} µs`
+  const bar = `at least ${bars.ofFloor} x`
+  return { claim, ours: text(ours), floor: text(floor), ratio, bar, met: ratio >= bars.ofFloor, note }
+}
+
+async function startRollout(server: TestServer): Promise<number> {
+  await server.api('POST', '/rollouts', {
+    key: 'checkout',
+    stages: [
+      { name: 'half', weight: 50, hold: '10h' },
+      { name: 'full', weight: 100 },
+    ],
+    metrics: [{ key: 'purchase', kind: 'conversion', event: 'purchase', window: '1h' }],
+    guards: [{ metric: 'purchase', worseThan: { relative: 0.9 }, action: 'alert' }],
+  })
+  const { status, body } = await server.api('POST', '/rollouts/checkout/start', {})
+  if (status !== 200) throw new Error(`the rollout of the benchmark does not start: ${JSON.stringify(body)}`)
+  const answer = await fetch(`${server.url}/sdk/v1/ruleset`, {
+    headers: { authorization: `Bearer ${server.serverKey}`, 'x-pipit-instance': 'benchmark', 'x-pipit-sdk': 'bench/1' },
+  })
+  const { ruleset } = (await answer.json()) as { ruleset: { rollouts: { [key: string]: { epoch: number } } } }
+  return ruleset.rollouts.checkout?.epoch ?? 1
+}
+
+/** Units are exposed first, as their SDKs would tell it; then purchases of them come from four processes. */
+async function eventsRow(target: Target, epoch: number): Promise<Row> {
+  const perReport = 5000
+  const exposures = Array.from({ length: exposedUnits / perReport }, (_, i) =>
+    bodyOf({
+      exposures: [
+        {
+          ...{
+            rollout: 'checkout',
+            epoch,
+            variant: i % 2 === 0 ? 'canary' : 'stable',
+            stratum: 'split',
+            reason: 'split',
+          },
+          units: Array.from({ length: perReport }, (_unit, j) => unit(i * perReport + j)),
+        },
+      ],
+    }),
   )
-})
-await ingest.stop()
-await storage.close()
-raw.close()
-rmSync(directory, { recursive: true, force: true })
+  const told = new Map<string, number>()
+  const path = '/sdk/v1/connect'
+  const until = { instances: ['exposures'], sequences: told, seconds: 0.001 }
+  for (const body of exposures) await overSockets(target, path, { ...until, body })
+  const instances = ['events-a', 'events-b', 'events-c', 'events-d']
+  const sequences = new Map<string, number>()
+  const taken: Measured[] = []
+  for (let round = 0; round <= rounds; round++) {
+    const measured = await overSockets(target, path, { instances, sequences, seconds, body: events })
+    if (round > 0) taken.push(measured)
+  }
+  const median = medianOf(taken)
+  const perSecond = median.perSecond * eventsPerReport
+  console.log(
+    `  events           ${figure(perSecond)}/s, ${(median.cpuMicroseconds / eventsPerReport).toFixed(1)} µs of CPU each`,
+  )
+  return {
+    claim: 'business events one by one',
+    ours: `${figure(perSecond)}/s`,
+    bar: `at least ${figure(bars.eventsPerSecond)}/s`,
+    met: perSecond >= bars.eventsPerSecond,
+    note: `purchases with ids of ${figure(exposedUnits)} exposed users, ${figure(eventsPerReport)} in a report over four sockets: ids claimed, joined to their exposure, first conversions counted`,
+  }
+}
+
+const figure = (value: number): string => Math.round(value).toLocaleString('en')
+
+function medianOf(taken: readonly Measured[]): Measured {
+  const sorted = [...taken].sort((a, b) => a.perSecond - b.perSecond)
+  return sorted[Math.floor(sorted.length / 2)] as Measured
+}

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 /** A real Pipit process on a free port of this machine, with a database of its own in a temporary folder. */
 export interface TestServer {
   readonly url: string
+  /** Of the process as it runs now. */
+  readonly pid: number
   readonly token: string
   readonly serverKey: string
   readonly webKey: string

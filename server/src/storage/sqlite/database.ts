@@ -20,6 +20,8 @@ export interface Connection {
 
 const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url))
 const busyTimeoutMs = 5000
+/** Pages that the writer keeps in memory: exposures and events touch their tables at random, unit by unit. */
+const cacheKibibytes = 65_536
 
 /** Opens a database file, creates or upgrades its tables. Throws `StorageError`. */
 export function openConnection(file: string): Connection {
@@ -33,6 +35,7 @@ export function openConnection(file: string): Connection {
       // An acknowledged report has to survive a power cut, not only a crash of this process.
       raw.pragma('synchronous = FULL')
       raw.pragma('foreign_keys = ON')
+      raw.pragma(`cache_size = -${cacheKibibytes}`)
       const connection = connectionOn(raw)
       migrate(connection.orm, { migrationsFolder })
       return connection

@@ -22,8 +22,8 @@ function prepare({ raw }: Connection) {
       'INSERT INTO exposures (rollout_id, unit, epoch, variant, stratum, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
     ),
     readExposure: raw.prepare('SELECT variant, stratum FROM exposures WHERE rollout_id = ? AND unit = ? AND epoch = ?'),
-    newestExposure: raw.prepare(
-      'SELECT epoch, variant, stratum, at FROM exposures WHERE rollout_id = ? AND unit = ? AND epoch >= ? ORDER BY epoch DESC LIMIT 1',
+    exposuresSince: raw.prepare(
+      'SELECT epoch, variant, stratum, at FROM exposures WHERE rollout_id = ? AND unit = ? AND epoch >= ?',
     ),
     hasConverted: raw.prepare(
       'SELECT 1 FROM conversions WHERE rollout_id = ? AND unit = ? AND metric = ? AND run_epoch = ?',
@@ -40,7 +40,7 @@ export function evidenceStore(connection: Connection): Stores['evidence'] {
   const slices = createSliceWrites(connection)
   const ticks = createTickWrites(connection)
   const addToCell = createCellWrites(connection)
-  const find: FindExposure = (...place) => statements.newestExposure.get(...place) as ReturnType<FindExposure>
+  const find: FindExposure = (...place) => newestExposure(statements, ...place)
   const values = createValueWrites(connection, find, eventToleranceMs)
   return {
     ...afterFlush(connection, createEvidenceReads(connection)),
@@ -69,6 +69,15 @@ function afterFlush<R extends object>({ flush }: Connection, reads: R): R {
     return [name, call]
   })
   return Object.fromEntries(wrapped) as R
+}
+
+/** A unit has one for each epoch it was seen in: SQLite takes several times as long to find the last of them by ORDER BY and LIMIT. */
+function newestExposure({ exposuresSince }: Statements, ...place: Parameters<FindExposure>): ReturnType<FindExposure> {
+  let newest: ReturnType<FindExposure>
+  for (const exposure of exposuresSince.all(...place) as NonNullable<typeof newest>[]) {
+    if (newest === undefined || exposure.epoch > newest.epoch) newest = exposure
+  }
+  return newest
 }
 
 function expose(
@@ -100,9 +109,7 @@ function expose(
 function convert(statements: Statements, ticks: TickWrites, conversion: Conversion): ConversionResult {
   const { rolloutId, metric, runEpoch, tick, at } = conversion
   const unit = unitBytes(conversion.unit)
-  const exposure = statements.newestExposure.get(rolloutId, unit, runEpoch) as
-    | { epoch: number; variant: string; stratum: string; at: number }
-    | undefined
+  const exposure = newestExposure(statements, rolloutId, unit, runEpoch)
   if (exposure === undefined || at < exposure.at - eventToleranceMs) return 'not-exposed'
   if (at > exposure.at + conversion.windowMs) return 'outside-window'
   if (statements.addConversion.run(rolloutId, unit, metric, runEpoch, at).changes === 0) return 'repeated'
