@@ -127,7 +127,7 @@ function join(hub: PushHub, opened: WebSocket, raw: Duplex, who: Who): void {
   const { session } = seat
   opened.on('message', (data, isBinary) => {
     if (isBinary) session.refuse('binary frames are not understood; send text')
-    else session.receive(data.toString())
+    else session.receiveBytes(data as Buffer)
   })
   opened.on('ping', (data) => {
     session.heard()

@@ -11,8 +11,11 @@ import type { HubLimits } from './limits.ts'
 import { createPageChannel, type PageChannel, type PageChannelParts } from './pages/page-channel.ts'
 import type { Session } from './session.ts'
 
-/** Sockets written to before others get their turn: acknowledgements and receipts do not wait for the last of ten thousand. */
-const socketsPerTurn = 500
+/**
+ * For how long sockets are written to before others get their turn. What comes meanwhile waits so long; and each turn of the others is one in which
+ * thousands of receipts may come before the rest of the sockets have the change.
+ */
+const turnMs = 50
 /** Over how long SDKs return that came while the ruleset could not be read. */
 const unreadableSpreadMs = 5000
 
@@ -62,11 +65,12 @@ export function createChannel(parts: ChannelParts): Channel {
   let running: Promise<void> | undefined
   let queued: Promise<void> | undefined
 
-  function bring(session: Session, frame: Buffer, version: number): void {
+  function bring(session: Session, frame: Buffer, edition: Edition): void {
     if (session.isClosed) return
     if (session.isSlow) return parts.slow(session)
     session.send(frame)
-    session.sentVersion = version
+    session.sentVersion = edition.ruleset.version
+    session.receipt = edition.receipt()
   }
 
   /** Reads the newest ruleset and writes it to who lacks it. Never twice at once: what is written then depends on nobody else. */
@@ -100,11 +104,14 @@ export function createChannel(parts: ChannelParts): Channel {
   async function push(before: Edition, after: Edition): Promise<void> {
     const patch = patchFrame(before, after)
     const { version } = after.ruleset
-    let written = 0
+    let turnEnds = clock.monotonic() + turnMs
     for (const session of [...members]) {
       if (session.sentVersion === version) continue
-      if (++written % socketsPerTurn === 0) await setImmediate()
-      bring(session, session.sentVersion === before.ruleset.version ? patch : after.frame(), version)
+      if (clock.monotonic() >= turnEnds) {
+        await setImmediate()
+        turnEnds = clock.monotonic() + turnMs
+      }
+      bring(session, session.sentVersion === before.ruleset.version ? patch : after.frame(), after)
     }
   }
 
@@ -130,7 +137,7 @@ export function createChannel(parts: ChannelParts): Channel {
     admit(session, instance, held)
     session.sentVersion = 0
     const isHeld = held === newest.ruleset.version
-    bring(session, isHeld ? newest.nothingNew() : newest.frame(), newest.ruleset.version)
+    bring(session, isHeld ? newest.nothingNew() : newest.frame(), newest)
   }
 
   const pages = createPageChannel({
@@ -163,7 +170,7 @@ export function createChannel(parts: ChannelParts): Channel {
     catchUp(session) {
       if (session.kind === 'web') return pages.catchUp(session)
       if (current !== undefined && members.has(session) && session.sentVersion < current.ruleset.version)
-        bring(session, current.frame(), current.ruleset.version)
+        bring(session, current.frame(), current)
     },
     publish: () => refresh(true),
     applied(session, version) {

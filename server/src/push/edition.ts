@@ -18,6 +18,8 @@ export interface Edition {
   frame(): Buffer
   /** The answer to a `hello` that holds this version already. */
   nothingNew(): Buffer
+  /** What an SDK answers that has applied this version. */
+  receipt(): Buffer
 }
 
 export function createEdition(ruleset: Ruleset, heartbeatMs: number): Edition {
@@ -33,6 +35,7 @@ export function createEdition(ruleset: Ruleset, heartbeatMs: number): Edition {
     text,
     frame: once(() => textFrame(text())),
     nothingNew: once(() => messageFrame({ type: 'patch', from: version, version, ...cadence })),
+    receipt: once(() => Buffer.from(encodeMessage({ type: 'applied', version }))),
   }
 }
 

@@ -139,7 +139,7 @@ export function createHub(parts: HubParts): PushHub {
       const session = createSession({
         ...{ ...who, socket, ingest, clock, limits, log, count },
         greeted: (greeted, hello) => void home.greet(greeted, hello),
-        applied: (from, { version }) => home.applied(from, version),
+        applied: (from, version) => home.applied(from, version),
         take: isPage ? (flow, amount) => pageLimits.take(flow, who, amount) : undefined,
       })
       sessions.add(session)

@@ -38,7 +38,7 @@ export interface SessionParts {
   readonly log: { warn(message: string): void }
   /** The SDK has greeted, for the first time or to get the whole ruleset: send it what it lacks. */
   readonly greeted: (session: Session, hello: Hello) => void
-  readonly applied: (session: Session, message: Applied) => void
+  readonly applied: (session: Session, version: number) => void
   /** Of a page: takes from what it may send, and names the limit that is reached. */
   readonly take?: ((flow: PageFlow, amount: number) => string | undefined) | undefined
   readonly count: (counter: string) => void
@@ -61,6 +61,8 @@ export interface Session {
   readonly appliedVersion: number
   /** What was written to the socket last; 0 where the whole ruleset is owed. */
   sentVersion: number
+  /** The message that confirms what was written last, so that thousands of the same need not be parsed each; absent for pages. */
+  receipt: Buffer | undefined
   readonly breakers: readonly string[]
   readonly bufferedBytes: number
   /** More waits in the buffer than may: nothing is to be added. */
@@ -71,6 +73,8 @@ export interface Session {
   /** Anything came, if only a ping of the WebSocket itself. */
   heard(): void
   receive(text: string): void
+  /** The same, of the message's bytes. */
+  receiveBytes(bytes: Buffer): void
   /** Something that is no text message came. */
   refuse(message: string): void
   close(code: number, reason: string): void
@@ -102,6 +106,7 @@ export function createSession(parts: SessionParts): Session {
   let bad = 0
   let reportsInHand = 0
   let breakers: readonly string[] = []
+  let receipt: Buffer | undefined
 
   /** Answers to who does not read would pile up: they are left out, and an SDK repeats what got none. */
   function answer(frame: Buffer): void {
@@ -181,7 +186,7 @@ export function createSession(parts: SessionParts): Session {
     if (message.version > newestSent && parts.kind === 'srv')
       return badMessage(`version ${message.version} was never sent to this socket`, 'version')
     appliedVersion = Math.min(message.version, newestSent)
-    parts.applied(session, message)
+    parts.applied(session, appliedVersion)
   }
 
   async function store(report: Report, { instance, sdk, labels }: Hello): Promise<void> {
@@ -217,6 +222,12 @@ export function createSession(parts: SessionParts): Session {
     set sentVersion(version) {
       sentVersion = version
       newestSent = Math.max(newestSent, version)
+    },
+    get receipt() {
+      return receipt
+    },
+    set receipt(bytes) {
+      receipt = bytes
     },
     get hello() {
       return hello
@@ -258,6 +269,12 @@ export function createSession(parts: SessionParts): Session {
         return badMessage('pages report to POST /sdk/v1/page, not over the socket', 'type')
       if (parsed.ok) handle(parsed.message)
       else answerError(parsed.error)
+    },
+    receiveBytes(bytes) {
+      if (isClosed || receipt === undefined || !receipt.equals(bytes)) return session.receive(bytes.toString())
+      session.heard()
+      appliedVersion = sentVersion
+      parts.applied(session, sentVersion)
     },
     refuse(message) {
       if (isClosed) return

@@ -1,0 +1,155 @@
+/**
+ * `npm run bench -- fanout`: a change to 1 000, 5 000 and 10 000 SDKs (the real client core, in two processes) against a broadcast of the same
+ * bytes by bare `ws` to as many bare clients, by turns in one run. Ours counts from the change's time in the history, which the
+ * commit follows, to the moment an SDK decides by it; the receipts from the publish to the server having them all. Everything shares the
+ * cores of one machine: what the SDKs do is in the figures, and a bare client does nothing. `BENCH_CLIENTS=1000,2000` measures other numbers.
+ */
+import { WebSocket } from 'ws'
+import { startServer, type TestServer } from '../support/server.ts'
+import type { Row } from './row.ts'
+import { median, percentile, startBareServer, startClients, wait } from './socket-bench.ts'
+
+const counts = process.env['BENCH_CLIENTS']?.split(',').map(Number) ?? [1000, 5000, 10_000]
+const warmups = 3
+const rounds = 9
+const bar = 1.3
+const rollouts = 21
+
+/** Rollouts as an environment has them: one of them changes. */
+async function prepare(server: TestServer): Promise<void> {
+  const stages = [
+    { name: 'some', weight: 1, hold: '10h' },
+    { name: 'full', weight: 100 },
+  ]
+  for (let i = 1; i <= rollouts; i++) {
+    const { status } = await server.api('POST', '/rollouts', { key: `rollout-${i}`, stages })
+    if (status !== 201) throw new Error(`a rollout was refused with ${status}`)
+  }
+  await server.api('POST', '/rollouts/rollout-1/start', {})
+}
+
+let weight = 1
+/** Changes the weight; when that was decided, by the history, and how long the call took. */
+async function change(server: TestServer): Promise<{ readonly at: number; readonly apiMs: number }> {
+  weight = (weight % 90) + 1
+  const began = performance.now()
+  const { status } = await server.api('POST', '/rollouts/rollout-1/set-weight', { weight, reason: 'bench' })
+  const apiMs = performance.now() - began
+  if (status !== 200) throw new Error(`a change was refused with ${status}`)
+  const { body } = await server.api('GET', '/rollouts/rollout-1/history?limit=1')
+  return { at: (body as { items: { at: number }[] }).items[0]?.at as number, apiMs }
+}
+
+interface Receipts {
+  readonly applied: number
+  readonly complete: boolean
+  readonly p99Ms: number
+}
+
+async function receipts(server: TestServer): Promise<Receipts> {
+  const { body } = await server.api('GET', '/rollouts/rollout-1/convergence?limit=1')
+  return (body as { items: Receipts[] }).items[0] as Receipts
+}
+
+/** The text of the patch that a change makes. */
+async function patchOf(server: TestServer): Promise<string> {
+  const url = `${server.url.replace('http', 'ws')}/sdk/v1/connect`
+  const socket = new WebSocket(url, { headers: { authorization: `Bearer ${server.serverKey}` } })
+  const next = (): Promise<string> => new Promise((resolve) => socket.once('message', (data) => resolve(String(data))))
+  await new Promise((resolve) => socket.once('open', resolve))
+  const greeted = next()
+  socket.send('{"type":"hello","protocol":1,"sdk":{"name":"bench","version":"0"},"instance":"bench-patch"}')
+  await greeted
+  const patch = next()
+  await change(server)
+  const text = await patch
+  socket.close(1000)
+  return text
+}
+
+interface Measured {
+  readonly bare: number[]
+  readonly answering: number[]
+  readonly applied: number[]
+  readonly received: number[]
+  readonly api: number[]
+  readonly sendCpuUs: number[]
+}
+
+async function measure(count: number): Promise<Measured> {
+  const pipit = await startServer({ env: { PIPIT_LOG: 'warn' } })
+  await prepare(pipit)
+  const patch = await patchOf(pipit)
+  const [bare, answering] = [await startBareServer(), await startBareServer()]
+  const sdks = await startClients(count, { mode: 'sdk', url: pipit.url, key: pipit.serverKey })
+  const silent = await startClients(count, { mode: 'bare', url: bare.url })
+  const talking = await startClients(count, { mode: 'answering', url: answering.url })
+  const measured: Measured = { bare: [], answering: [], applied: [], received: [], api: [], sendCpuUs: [] }
+  const settleMs = 500 + count / 5
+
+  async function p99(clients: typeof sdks, since: number): Promise<number> {
+    await wait(settleMs)
+    const times = await clients.times()
+    if (times.length !== count) throw new Error(`${times.length} of ${count} clients have the change after ${settleMs} ms`)
+    return percentile(times.map((at) => at - since), 0.99)
+  }
+
+  try {
+    await wait(2000)
+    for (let round = -warmups; round < rounds; round++) {
+      const { began, cpuMs } = await bare.broadcast(patch)
+      const bareMs = await p99(silent, began)
+      const answeringMs = await p99(talking, (await answering.broadcast(patch)).began)
+      const { at, apiMs } = await change(pipit)
+      const appliedMs = await p99(sdks, at)
+      const { complete, applied, p99Ms } = await receipts(pipit)
+      if (!complete || applied !== count) throw new Error(`${applied} of ${count} receipts came`)
+      if (round < 0) continue
+      measured.bare.push(bareMs)
+      measured.answering.push(answeringMs)
+      measured.applied.push(appliedMs)
+      measured.received.push(p99Ms)
+      measured.api.push(apiMs)
+      measured.sendCpuUs.push((cpuMs * 1000) / count)
+    }
+  } finally {
+    await Promise.all([sdks.stop(), silent.stop(), talking.stop()])
+    bare.stop()
+    answering.stop()
+    await pipit.stop()
+  }
+  return measured
+}
+
+const ms = (value: number): string => `${value.toFixed(0)} ms`
+const spread = (values: readonly number[]): string =>
+  `${ms(median(values))} (${Math.min(...values).toFixed(0)}-${Math.max(...values).toFixed(0)})`
+
+export async function rows(): Promise<readonly Row[]> {
+  const table: Row[] = []
+  for (const count of counts) {
+    const measured = await measure(count)
+    const floor = median(measured.bare)
+    console.log(`${count} clients, p99 of ${rounds} changes by turns: median (least-most)`)
+    console.log(`  bare ws to clients that do nothing          ${spread(measured.bare)}, ${median(measured.sendCpuUs).toFixed(1)} us of CPU a send`)
+    console.log(`  bare ws to clients that parse and answer    ${spread(measured.answering)}`)
+    console.log(`  change to an SDK deciding by it             ${spread(measured.applied)}`)
+    console.log(`  publish to the receipt                      ${spread(measured.received)}`)
+    console.log(`  answer of the API to who made the change    ${spread(measured.api)}`)
+    const ratio = median(measured.applied) / floor
+    const received = median(measured.received) / floor
+    table.push(
+      {
+        claim: `fan-out: a change decided by in ${count} SDKs, p99`,
+        ...{ ours: ms(median(measured.applied)), floor: ms(floor), ratio, bar: `at most ${bar} x`, met: ratio <= bar },
+        note: `Floor: bare ws broadcasts the same bytes to as many clients that do nothing. Bare clients that parse and answer need ${ms(median(measured.answering))} at ${count}.`,
+      },
+      {
+        claim: `fan-out: receipts of ${count} SDKs, p99`,
+        ...{ ours: ms(median(measured.received)), floor: ms(floor), ratio: received, bar: 'none', met: 'unmeasured' },
+        note: 'From the publish until the server has the receipt; the floor waits for no answers.',
+      },
+    )
+  }
+  return table
+}
