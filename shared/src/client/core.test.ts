@@ -125,6 +125,13 @@ describe('deciding', () => {
     expect(sdk.variant('user-1')).toBe('canary')
     expect(changes).toEqual([{ version: 2, rollouts: ['checkout'] }])
     expect(server.received).toContainEqual({ type: 'applied', version: 2 })
+    for (const version of [3, 4, 5])
+      server.broadcast({ type: 'patch', from: version - 1, version, rollouts: { checkout: { weight: version } } })
+    await clock.advance(10)
+    expect(server.received.filter(({ type }) => type === 'applied').slice(-2)).toEqual([
+      { type: 'applied', version: 2 },
+      { type: 'applied', version: 5 },
+    ])
     server.setRuleset(rulesetOf(9, { weight: 0, epoch: 3 }))
     server.broadcast({ type: 'patch', from: 8, version: 9, rollouts: { checkout: { weight: 0, epoch: 3 } } })
     await clock.advance(10)

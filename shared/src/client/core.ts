@@ -1,3 +1,4 @@
+import type { Cancel } from '../clock/index.ts'
 import { createOutcomeAggregator } from '../counting/index.ts'
 import type { CompiledRuleset, Decision } from '../decide/index.ts'
 import type { ServerMessage } from '../protocol/index.ts'
@@ -85,6 +86,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   })
   let lastContact: number | undefined
   let closed = false
+  let receipt: Cancel | undefined
   const silentMs = (): number => clock.monotonic() - (lastContact ?? created)
   const decider = createDecider({
     rulesets,
@@ -164,9 +166,15 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     }
   }
 
-  /** This SDK decides by what the server has: says so, and sends what waited for a connection. */
+  /**
+   * This SDK decides by what the server has: says so, and sends what waited for a connection. The receipt comes after what else has arrived, so
+   * that a burst has one, and nobody in this process decides by an old version because of it.
+   */
   function onCurrent(): void {
-    link?.send({ type: 'applied', version: rulesets.compiled?.version ?? 0 })
+    receipt ??= clock.setTimer(0, () => {
+      receipt = undefined
+      link?.send({ type: 'applied', version: rulesets.compiled?.version ?? 0 })
+    })
     reporter.reconnected()
   }
 
@@ -273,6 +281,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
       await reporter.flush(timeoutMs)
       reporter.stop()
       breakers.stop()
+      receipt?.()
       keeper.stop()
       link?.stop()
       fallback.stop()
