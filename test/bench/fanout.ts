@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- fanout`: a change to 1 000, 5 000 and 10 000 SDKs (the real client core, in two processes) against a broadcast of the same
+ * `npm run bench -- fanout`: a change to 1 000, 5 000 and 10 000 SDKs (the real SDK for Node, in two processes) against a broadcast of the same
  * bytes by bare `ws` to as many bare clients, by turns in one run. Ours counts from the change's time in the history, which the
  * commit follows, to the moment an SDK decides by it; the receipts from the publish to the server having them all. Everything shares the
  * cores of one machine: what the SDKs do is in the figures, and a bare client does nothing. `BENCH_CLIENTS=1000,2000` measures other numbers.
@@ -9,7 +9,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 import type { Row } from './row.ts'
 import { median, percentile, startBareServer, startClients, wait } from './socket-bench.ts'
 
-const counts = process.env['BENCH_CLIENTS']?.split(',').map(Number) ?? [1000, 5000, 10_000]
+const counts = process.env.BENCH_CLIENTS?.split(',').map(Number) ?? [1000, 5000, 10_000]
 const warmups = 3
 const rounds = 9
 const bar = 1.3
@@ -67,8 +67,14 @@ async function patchOf(server: TestServer): Promise<string> {
   return text
 }
 
+const hello = JSON.stringify({
+  ...{ type: 'hello', protocol: 1, sdk: { name: 'bench', version: '0' }, instance: 'INSTANCE' },
+})
+
 interface Measured {
   readonly bare: number[]
+  /** Bare clients that do nothing on our server: its share alone. */
+  readonly ours: number[]
   readonly answering: number[]
   readonly applied: number[]
   readonly received: number[]
@@ -84,18 +90,22 @@ async function measure(count: number): Promise<Measured> {
   const sdks = await startClients(count, { mode: 'sdk', url: pipit.url, key: pipit.serverKey })
   const silent = await startClients(count, { mode: 'bare', url: bare.url })
   const talking = await startClients(count, { mode: 'answering', url: answering.url })
-  const measured: Measured = { bare: [], answering: [], applied: [], received: [], api: [], sendCpuUs: [] }
+  const measured: Measured = { bare: [], ours: [], answering: [], applied: [], received: [], api: [], sendCpuUs: [] }
   const settleMs = 500 + count / 5
 
   async function p99(clients: typeof sdks, since: number): Promise<number> {
     await wait(settleMs)
     const times = await clients.times()
-    if (times.length !== count) throw new Error(`${times.length} of ${count} clients have the change after ${settleMs} ms`)
-    return percentile(times.map((at) => at - since), 0.99)
+    if (times.length !== count)
+      throw new Error(`${times.length} of ${count} clients have the change after ${settleMs} ms`)
+    return percentile(
+      times.map((at) => at - since),
+      0.99,
+    )
   }
 
   try {
-    await wait(2000)
+    await wait(settleMs)
     for (let round = -warmups; round < rounds; round++) {
       const { began, cpuMs } = await bare.broadcast(patch)
       const bareMs = await p99(silent, began)
@@ -112,6 +122,16 @@ async function measure(count: number): Promise<Measured> {
       measured.api.push(apiMs)
       measured.sendCpuUs.push((cpuMs * 1000) / count)
     }
+    await sdks.stop()
+    await wait(settleMs)
+    const greeted = { url: `${pipit.url.replace('http', 'ws')}/sdk/v1/connect`, key: pipit.serverKey, greeting: hello }
+    const unmoved = await startClients(count, { mode: 'bare', ...greeted })
+    for (let round = -warmups; round < rounds; round++) {
+      const { at } = await change(pipit)
+      const oursMs = await p99(unmoved, at)
+      if (round >= 0) measured.ours.push(oursMs)
+    }
+    await unmoved.stop()
   } finally {
     await Promise.all([sdks.stop(), silent.stop(), talking.stop()])
     bare.stop()
@@ -131,14 +151,29 @@ export async function rows(): Promise<readonly Row[]> {
     const measured = await measure(count)
     const floor = median(measured.bare)
     console.log(`${count} clients, p99 of ${rounds} changes by turns: median (least-most)`)
-    console.log(`  bare ws to clients that do nothing          ${spread(measured.bare)}, ${median(measured.sendCpuUs).toFixed(1)} us of CPU a send`)
+    console.log(
+      `  bare ws to clients that do nothing          ${spread(measured.bare)}, ${median(measured.sendCpuUs).toFixed(1)} us of CPU a send`,
+    )
     console.log(`  bare ws to clients that parse and answer    ${spread(measured.answering)}`)
+    console.log(`  change to bare clients of Pipit's server    ${spread(measured.ours)}`)
     console.log(`  change to an SDK deciding by it             ${spread(measured.applied)}`)
     console.log(`  publish to the receipt                      ${spread(measured.received)}`)
     console.log(`  answer of the API to who made the change    ${spread(measured.api)}`)
     const ratio = median(measured.applied) / floor
     const received = median(measured.received) / floor
+    const server = median(measured.ours) / floor
     table.push(
+      {
+        claim: `fan-out: a change at ${count} clients that do nothing, p99`,
+        ...{
+          ours: ms(median(measured.ours)),
+          floor: ms(floor),
+          ratio: server,
+          bar: `at most ${bar} x`,
+          met: server <= bar,
+        },
+        note: 'The share of the server, commit included: the clients are as bare as those of the floor.',
+      },
       {
         claim: `fan-out: a change decided by in ${count} SDKs, p99`,
         ...{ ours: ms(median(measured.applied)), floor: ms(floor), ratio, bar: `at most ${bar} x`, met: ratio <= bar },

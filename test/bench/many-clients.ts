@@ -1,11 +1,8 @@
 /**
- * A process full of clients for the benchmarks on sockets. `sdk`: the real client core on the real socket of the SDK for Node, without what
- * waits for a whole application. `bare`: `ws` alone. `answering`: `ws` that parses what it gets and answers as an SDK would.
+ * A process full of clients for the benchmarks on sockets. `sdk`: the SDK for Node, as an application has it. `bare`: `ws` alone. `answering`: `ws` that parses what it gets and answers as an SDK would.
  */
-import { createClientCore } from '@pipit/shared/client'
+import { createClient } from '@pipit/sdk-node'
 import { WebSocket } from 'ws'
-import { connectSocket } from '../../sdk-node/src/platform/socket.ts'
-import { systemClock } from '../../server/src/platform/clock.ts'
 
 const [mode = '', url = '', key = '', countText = '0', greeting] = process.argv.slice(2)
 const count = Number(countText)
@@ -18,14 +15,7 @@ let served = 0
 
 function sdk(isServed: () => void): void {
   let isFirst = true
-  const client = createClientCore(
-    {
-      sdk: { name: 'pipit-node', version: '0' },
-      ...{ clock: systemClock, random: Math.random, connect: connectSocket, log: { warn() {} } },
-      request: () => new Promise(() => undefined),
-    },
-    { url, key },
-  )
+  const client = createClient({ url, key, cacheDir: false, logger: { warn() {} } })
   client.on('change', () => {
     if (!isFirst) return times.push(now())
     isFirst = false
@@ -45,6 +35,7 @@ function bare(isServed: () => void, id: number): void {
   })
   socket.on('message', (data) => {
     const text = data.toString()
+    if (text === '{"type":"ping"}') return socket.send('{"type":"pong"}')
     if (isFirst) {
       isFirst = false
       return isServed()

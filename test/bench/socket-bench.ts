@@ -62,7 +62,10 @@ export interface ClientsOptions {
   readonly greeting?: string
 }
 
-export async function startClients(count: number, { mode, url, key = 'none', greeting }: ClientsOptions): Promise<Clients> {
+export async function startClients(
+  count: number,
+  { mode, url, key = 'none', greeting }: ClientsOptions,
+): Promise<Clients> {
   const args = [mode, url, key, String(count / processes), ...(greeting === undefined ? [] : [greeting])]
   const children = Array.from({ length: processes }, () => start('./many-clients.ts', args))
   const joined = await Promise.all(children.map((child) => heard<{ began: number; ended: number }>(child)))
@@ -74,8 +77,9 @@ export async function startClients(count: number, { mode, url, key = 'none', gre
       return (await answers).flatMap(({ times }) => times)
     },
     async stop() {
-      const ended = children.map((child) => new Promise((resolve) => child.once('exit', resolve)))
-      for (const child of children) child.disconnect()
+      const running = children.filter(({ exitCode }) => exitCode === null)
+      const ended = running.map((child) => new Promise((resolve) => child.once('exit', resolve)))
+      for (const child of running) child.disconnect()
       await Promise.all(ended)
     },
   }
