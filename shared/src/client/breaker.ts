@@ -32,8 +32,8 @@ export interface Breakers {
   /** How many are open. */
   readonly open: number
   isOpen(rollout: string, epoch: number): boolean
-  /** Rollouts that are running, with their epochs; the breakers of all others close. True when one closed. */
-  retain(epochs: ReadonlyMap<string, number>): boolean
+  /** The epoch of each rollout that is running; the breakers of all others close. True when one closed. */
+  retain(epochOf: (rollout: string) => number | undefined): boolean
   states(): readonly BreakerState[]
   stop(): void
 }
@@ -111,10 +111,10 @@ export function createBreakers(clock: Clock, onOpen: (rollout: string) => void):
       const watch = watches.get(rollout)
       return watch?.open === true && watch.epoch === epoch
     },
-    retain(epochs: ReadonlyMap<string, number>) {
+    retain(epochOf: (rollout: string) => number | undefined) {
       let closed = false
       for (const [rollout, watch] of watches) {
-        if (epochs.get(rollout) === watch.epoch) continue
+        if (epochOf(rollout) === watch.epoch) continue
         if (watch.open) {
           state.open--
           closed = true

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Ruleset, RulesetRollout } from '../rules/index.ts'
-import { createFakeClock, createFakeServer, seededRandom, type Weather } from '../testing/index.ts'
+import { createFakeClock, createFakeServer, fairWeather, seededRandom, type Weather } from '../testing/index.ts'
 import type { ClientOptions } from './api.ts'
 import { createClientCore } from './core.ts'
 import type { Store } from './platform.ts'
@@ -178,6 +178,32 @@ describe('counting', () => {
       },
     ])
     expect(sdk.status().pending).toEqual({ reports: 0, outcomes: 0, exposures: 0, events: 0 })
+  })
+
+  it('sends a report that is on its way once, though changes come meanwhile, and again on a new socket', async () => {
+    const { clock, server, sdk } = setup()
+    await clock.advance(10)
+    const reports = () => server.received.filter((message) => message.type === 'report').length
+    server.weather = { ...fairWeather, delayMs: 400 }
+    sdk.outcome(sdk.decide('user-1'), { ok: true })
+    await clock.advance(1000)
+    for (let version = 1; version < 5; version++) {
+      server.broadcast({
+        type: 'patch',
+        from: version,
+        version: version + 1,
+        rollouts: { checkout: { weight: version } },
+      })
+      await clock.advance(50)
+    }
+    await clock.advance(2000)
+    expect(sdk.status().version).toBe(5)
+    expect(reports()).toBe(1)
+    sdk.outcome(sdk.decide('user-2'), { ok: true })
+    await clock.advance(1100)
+    server.closeAll(1006, '')
+    await clock.advance(4000)
+    expect(counted(server.accepted)).toBe(2)
   })
 
   it('keeps an hour of outage in bounded memory and loses nothing of it', async () => {

@@ -87,6 +87,8 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   let lastContact: number | undefined
   let closed = false
   let receipt: Cancel | undefined
+  /** The server has answered the greeting of the socket that is up. */
+  let greeted = false
   const silentMs = (): number => clock.monotonic() - (lastContact ?? created)
   const decider = createDecider({
     rulesets,
@@ -134,6 +136,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   })
 
   function onLinkState(online: boolean, failures: number): void {
+    greeted = false
     if (online) fallback.stop()
     else if (failures >= failuresBeforeHttp && !closed) fallback.start()
     listeners.emit('status', status)
@@ -157,7 +160,10 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
         return
       case 'error':
         trouble.tell(message.code, message.message)
-        if (message.code === 'hello-first') link?.send(hello(rulesets.compiled?.version))
+        if (message.code === 'hello-first') {
+          greeted = false
+          link?.send(hello(rulesets.compiled?.version))
+        }
         if (message.seq !== undefined && !message.retry) reporter.refused(message.seq)
         else if (message.retryAfterMs !== undefined) reporter.postpone(message.retryAfterMs)
         return
@@ -167,24 +173,26 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
   }
 
   /**
-   * This SDK decides by what the server has: says so, and sends what waited for a connection. The receipt comes after what else has arrived, so
-   * that a burst has one, and nobody in this process decides by an old version because of it.
+   * This SDK decides by what the server has: says so, and after a greeting sends what waited for a connection. The receipt comes after what else
+   * has arrived, so that a burst has one, and nobody in this process decides by an old version because of it.
    */
   function onCurrent(): void {
     receipt ??= clock.setTimer(0, () => {
       receipt = undefined
       link?.send({ type: 'applied', version: rulesets.compiled?.version ?? 0 })
     })
+    if (greeted) return
+    greeted = link?.online === true
     reporter.reconnected()
   }
 
+  function runningEpoch(key: string): number | undefined {
+    const rollout = rulesets.compiled?.rollout(key)
+    return rollout?.deciding === true ? rollout.epoch : undefined
+  }
+
   function onChange(rollouts: readonly string[]): void {
-    const epochs = new Map<string, number>()
-    for (const [key, rollout] of Object.entries(rulesets.compiled?.ruleset.rollouts ?? {})) {
-      if (rollout.phase === 'running' || rollout.phase === 'paused' || rollout.phase === 'awaiting-approval')
-        epochs.set(key, rollout.epoch)
-    }
-    if (breakers.retain(epochs)) reporter.breakersChanged()
+    if (breakers.retain(runningEpoch)) reporter.breakersChanged()
     tracker.release()
     readiness.arrived()
     listeners.emit('change', () => ({ version: rulesets.compiled?.version ?? 0, rollouts }))

@@ -1,11 +1,17 @@
-import { type CompiledRuleset, compileRuleset } from '../decide/index.ts'
-import { applyPatch, type PatchMessage, parseServerMessage } from '../protocol/index.ts'
+import { type CompiledRuleset, compileRuleset, recompile } from '../decide/index.ts'
+import {
+  applyPatch,
+  changesRolloutsOnly,
+  type PatchMessage,
+  parseServerMessage,
+  patchedRollouts,
+} from '../protocol/index.ts'
 import type { Ruleset } from '../rules/index.ts'
 import type { ClientStatus } from './api.ts'
 
 type Source = ClientStatus['source']
 
-/** The ruleset in use, where it came from, and how it changes. */
+/** The ruleset in use, where it came from, and how it changes. Rulesets that are given to it are its own from there on. */
 export interface RulesetHolder {
   readonly compiled: CompiledRuleset | undefined
   readonly source: Source
@@ -44,6 +50,15 @@ export function createRulesetHolder(changed: (rollouts: readonly string[]) => vo
       if (patch.version === compiled.version && patch.from === patch.version) {
         // Nothing changed; the server confirms what this SDK holds.
         held.source = 'server'
+        return true
+      }
+      if (patch.from === compiled.version && changesRolloutsOnly(compiled.ruleset, patch)) {
+        // What is held is nobody else's: it is changed in place, at the cost of what changes.
+        const rollouts = patchedRollouts(compiled.ruleset, patch)
+        if (rollouts === undefined) return false
+        held.compiled = recompile(compiled, rollouts, patch.version)
+        held.source = 'server'
+        changed(rollouts.map(([key]) => key))
         return true
       }
       const next = applyPatch(compiled.ruleset, patch)

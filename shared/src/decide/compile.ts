@@ -221,3 +221,28 @@ export function compileRuleset(ruleset: Ruleset, previous?: CompiledRuleset): Co
     cohorts,
   }
 }
+
+/**
+ * Goes on from a compiled ruleset whose rollouts have changed, at the cost of those alone. They are changed in place: `previous` and its ruleset
+ * belong to the caller, who has no more use for what they were. Every key must be there already.
+ */
+export function recompile(
+  previous: CompiledRuleset,
+  changed: readonly (readonly [string, RulesetRollout])[],
+  version: number,
+): CompiledRuleset {
+  const rollouts = previous.rollouts as Map<string, CompiledRollout>
+  const sources = previous.ruleset.rollouts as { [key: string]: RulesetRollout }
+  let { unknownOperators, deadman } = previous
+  for (const [key, source] of changed) {
+    const before = rollouts.get(key)
+    const rollout = compileRollout(key, source, previous.ruleset, previous.cohorts)
+    unknownOperators += rollout.unknown - (before?.unknown ?? 0)
+    rollouts.set(key, rollout)
+    sources[key] = source
+    if (source.deadmanMs !== undefined) deadman = true
+    else if (before?.source.deadmanMs !== undefined)
+      deadman = Object.values(sources).some(({ deadmanMs }) => deadmanMs !== undefined)
+  }
+  return { ...previous, version, ruleset: { ...previous.ruleset, version }, unknownOperators, deadman }
+}

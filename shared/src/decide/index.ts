@@ -1,4 +1,4 @@
-export { type CompiledRollout, type CompiledRuleset, compileRuleset } from './compile.ts'
+export { type CompiledRollout, type CompiledRuleset, compileRuleset, recompile } from './compile.ts'
 export { decide, decisionOf, sliceOf } from './decide.ts'
 export { decideAll } from './decide-all.ts'
 export type { DecideContext, Decision, HeadersLike, Reason, User } from './decision.ts'

@@ -44,4 +44,4 @@ export {
   type ReadPageReport,
   type UnpackedPageReport,
 } from './parse-page-post.ts'
-export { applyPatch, diffRulesets } from './patch.ts'
+export { applyPatch, changesRolloutsOnly, diffRulesets, patchedRollouts } from './patch.ts'

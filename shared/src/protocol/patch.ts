@@ -56,19 +56,38 @@ export function applyPatch(ruleset: Ruleset, patch: PatchMessage): Ruleset | und
   return { ...ruleset, version: patch.version, ...(holdback === undefined ? {} : { holdback }), rollouts, cohorts }
 }
 
+/** Whether a patch does no more than change rollouts that are there: as almost all do. */
+export function changesRolloutsOnly(ruleset: Ruleset, patch: PatchMessage): boolean {
+  return (
+    patch.rollouts !== undefined &&
+    patch.removed === undefined &&
+    patch.cohorts === undefined &&
+    patch.holdback === undefined &&
+    Object.keys(patch.rollouts).every((key) => Object.hasOwn(ruleset.rollouts, key))
+  )
+}
+
+/** The rollouts that a patch changes or brings, as they are then; undefined where one would be of a wrong shape. */
+export function patchedRollouts(
+  ruleset: Ruleset,
+  { rollouts = {} }: PatchMessage,
+): readonly (readonly [string, RulesetRollout])[] | undefined {
+  try {
+    return Object.entries(rollouts).map(([key, fields]) => {
+      const before = Object.hasOwn(ruleset.rollouts, key) ? ruleset.rollouts[key] : undefined
+      const merged = Object.fromEntries(Object.entries({ ...before, ...fields }).filter(([, value]) => value !== null))
+      return [key, readRollout(merged, key)]
+    })
+  } catch {
+    return undefined
+  }
+}
+
 function applyRollouts(ruleset: Ruleset, patch: PatchMessage): Ruleset['rollouts'] | undefined {
   if (patch.rollouts === undefined && patch.removed?.rollouts === undefined) return ruleset.rollouts
-  const changed: { [key: string]: RulesetRollout } = {}
-  for (const [key, fields] of Object.entries(patch.rollouts ?? {})) {
-    const before = Object.hasOwn(ruleset.rollouts, key) ? ruleset.rollouts[key] : undefined
-    const merged = Object.fromEntries(Object.entries({ ...before, ...fields }).filter(([, value]) => value !== null))
-    try {
-      changed[key] = readRollout(merged, key)
-    } catch {
-      return undefined
-    }
-  }
-  return without({ ...ruleset.rollouts, ...changed }, patch.removed?.rollouts)
+  const changed = patchedRollouts(ruleset, patch)
+  if (changed === undefined) return undefined
+  return without({ ...ruleset.rollouts, ...Object.fromEntries(changed) }, patch.removed?.rollouts)
 }
 
 function applyCohorts(ruleset: Ruleset, patch: PatchMessage): Ruleset['cohorts'] | undefined {
