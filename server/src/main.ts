@@ -27,8 +27,8 @@ import { attachHub, createHub } from './push/index.ts'
 import type { Storage } from './storage/ports.ts'
 import { openSqlite } from './storage/sqlite/index.ts'
 
-/** Over how long the SDKs' return is spread when this server goes down. */
-const spreadMs = 5000
+/** Connections that the machine holds until they are accepted: of Node's 511 a fleet that returns would lose those beyond, each for a second. */
+const backlog = 4096
 /** How long requests under way may take to finish then. */
 const drainMs = 5000
 
@@ -95,7 +95,7 @@ async function serve(flags: Flags): Promise<void> {
   log.info('going down', { signal })
   draining.abort()
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  await hub.close(spreadMs)
+  await hub.close()
   await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, drainMs).unref())])
   server.closeAllConnections()
   await queries.stop()
@@ -144,7 +144,7 @@ function listen(server: Server, host: string, port: number): Promise<string> {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(new CommandError(listenFault(error, host, port), exitCodes.failed))
     })
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog }, () => {
       const address = server.address()
       const bound = typeof address === 'object' && address !== null ? address.port : port
       resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound}`)

@@ -33,9 +33,9 @@ function countersIn(folder: string): string[] {
     .filter((name) => name.endsWith('.ts') && !/\.test\.|fixture/.test(name))
     .map((name) => readFileSync(new URL(`${folder}/${name}`, import.meta.url), 'utf8'))
     .join('\n')
-  const calls = [...sources.matchAll(/\b(?:add\(tally, |count\(|const counter = )([^;\n]*)/g)].flatMap(([, args = '']) => [
-    ...args.matchAll(/'([a-z]+(?:_[a-z]+)*)'/g),
-  ])
+  const calls = [...sources.matchAll(/\b(?:add\(tally, |count\(|const counter = )([^;\n]*)/g)].flatMap(
+    ([, args = '']) => [...args.matchAll(/'([a-z]+(?:_[a-z]+)*)'/g)],
+  )
   const fields = [...sources.matchAll(/\b(?:counters|tally)\.([a-z_]+)/g)]
   const results = ['first', 'conflict', 'duplicate']
   const names = [...calls, ...fields].map(([, name = '']) => name).filter((name) => !results.includes(name))

@@ -62,6 +62,6 @@ export interface Hub extends Publisher {
     readonly version: number
     readonly breakers?: readonly string[]
   }): void
-  /** Closes all sockets with a code that spreads their return over `spreadMs`. */
-  close(spreadMs: number): Promise<void>
+  /** Closes all sockets with a code that spreads their return: over `spreadMs`, or as long as limit `returnsPerSecond` asks. */
+  close(spreadMs?: number): Promise<void>
 }

@@ -85,6 +85,16 @@ describe('who may connect', () => {
     await expect.poll(() => connect().opened.then(() => true)).toBe(true)
   })
 
+  it('waits in line where more come than are let in, and is asked to come back where the line is full', async () => {
+    const { connect, hub } = await setup({ limits: { joinsPerSecond: 10, joinsWaiting: 2 } })
+    const clients = Array.from({ length: 5 }, () => connect())
+    const answers = await Promise.all(
+      clients.map(({ opened, refused }) => Promise.race([opened.then(() => 'opened'), refused])),
+    )
+    expect(answers.toSorted()).toEqual([503, 503, 'opened', 'opened', 'opened'])
+    expect(hub.counters()).toMatchObject({ sockets: 3, joins_refused: 2 })
+  })
+
   it('is asked to come back when keys cannot be checked', async () => {
     const { connect } = await setup({ authenticate: () => Promise.reject(new Error('no database')) })
     expect(await connect().refused).toBe(503)

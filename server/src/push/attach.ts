@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { closeCodes, wireLimits } from '@pipit/shared/protocol'
 import { WebSocket, WebSocketServer } from 'ws'
+import { createGate } from './gate.ts'
 import type { KeyOwner, PushHub, Who } from './hub.ts'
 import { addressOf } from './pages/address.ts'
 import type { SessionSocket } from './session.ts'
@@ -23,9 +24,12 @@ export function attachHub(server: Server, hub: PushHub): void {
     autoPong: false,
     handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
   })
+  const gate = createGate(hub.clock, hub.limits)
+  server.on('close', gate.stop)
   let admitting = 0
 
   async function admitAndJoin(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    if (socket.destroyed) return
     const answer = await admit(hub, request)
     if (socket.destroyed) return
     if ('status' in answer) return refuse(socket, answer.status, answer.message)
@@ -39,12 +43,19 @@ export function attachHub(server: Server, hub: PushHub): void {
     if (hub.freeSeats <= admitting) return refuse(socket, 503, 'there are as many sockets as this server takes')
     admitting++
     const cancel = hub.clock.setTimer(hub.limits.helloTimeoutMs, () => socket.destroy())
-    void admitAndJoin(request, socket, head)
-      .catch(() => refuse(socket, 503, 'the key cannot be checked now; come back later'))
-      .finally(() => {
-        admitting--
-        cancel()
-      })
+    const enters = gate.enter(() => {
+      void admitAndJoin(request, socket, head)
+        .catch(() => refuse(socket, 503, 'the key cannot be checked now; come back later'))
+        .finally(() => {
+          admitting--
+          cancel()
+        })
+    })
+    if (enters) return
+    admitting--
+    cancel()
+    hub.count('joins_refused')
+    refuse(socket, 503, `more sockets come than are let in (limits joinsPerSecond, joinsWaiting); come back later`)
   })
 }
 
@@ -65,7 +76,8 @@ async function admit(hub: PushHub, request: IncomingMessage): Promise<Admission>
     keyId,
     kind,
     agent: request.headers['user-agent'],
-    address: addressOfRequest(request),
+    // Limits of servers count none, and to ask for it is a system call.
+    address: kind === 'web' ? addressOfRequest(request) : undefined,
   }
   const limit = kind === 'web' ? hub.pageLimits.full(admitted) : undefined
   if (limit === undefined) return admitted

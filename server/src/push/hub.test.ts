@@ -356,6 +356,19 @@ describe('going down', () => {
     expect(clock.timers).toBeLessThanOrEqual(1)
   })
 
+  it.each([
+    [1, '1000'],
+    [30, '3000'],
+  ])('spreads the return of %i sockets over %s ms where ten a second are to come', async (sockets, spread) => {
+    const clock = createFakeClock()
+    const { hub } = hubOf({ clock, limits: { returnsPerSecond: 10 } })
+    const seats = await Promise.all(Array.from({ length: sockets }, (_, i) => seated(hub, `instance-${i}`)))
+    const closed = hub.close()
+    for (const { closes } of seats) expect(closes).toEqual([{ code: 1001, reason: spread }])
+    await clock.advance(1000)
+    await closed
+  })
+
   it('takes nobody in any more', async () => {
     const { hub } = hubOf()
     await hub.close(0)

@@ -29,6 +29,10 @@ export interface HubParts {
   readonly userAgent?: DecideEnvironment['userAgent']
 }
 
+/** Over how long so many return. */
+const returnMs = (sockets: number, { returnsPerSecond }: HubLimits): number =>
+  Math.min(60_000, Math.max(1000, Math.ceil((sockets / returnsPerSecond) * 1000)))
+
 /** Over how long pages return that are to greet again. */
 const pagesReturnMs = 2000
 
@@ -180,7 +184,7 @@ export function createHub(parts: HubParts): PushHub {
     convergence: (environment) => channel(environment).convergence(),
     heard: (instance) => channel(instance.environment).heard(instance),
     counters: () => ({ ...counters, sockets: sessions.size }),
-    async close(spreadMs) {
+    async close(spreadMs = returnMs(sessions.size, limits)) {
       isClosed = true
       tender.stop()
       for (const session of sessions) session.close(closeCodes.goingAway, String(spreadMs))

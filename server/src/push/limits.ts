@@ -6,6 +6,12 @@ export interface HubLimits {
   readonly helloTimeoutMs: number
   /** Over all environments, those included whose key is being checked. */
   readonly maxSockets: number
+  /** Sockets that are let in: their key is checked, and they get what they lack. Others wait in line. */
+  readonly joinsPerSecond: number
+  /** In that line; more get 503 and when to come back. */
+  readonly joinsWaiting: number
+  /** Over how long sockets are told to spread their return when this server goes down: so many a second, from a second to a minute. */
+  readonly returnsPerSecond: number
   /** Bytes that may wait for a socket before nothing more is written to it. */
   readonly slowBytes: number
   /** A socket that stays over `slowBytes` for so long is cut. */
@@ -52,6 +58,9 @@ export const defaultLimits: HubLimits = {
   heartbeatMs: 15_000,
   helloTimeoutMs: 10_000,
   maxSockets: 20_000,
+  joinsPerSecond: 10_000,
+  joinsWaiting: 20_000,
+  returnsPerSecond: 2000,
   slowBytes: 1_048_576,
   slowMs: 30_000,
   slowCheckMs: 250,

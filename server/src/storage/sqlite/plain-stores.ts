@@ -63,6 +63,12 @@ export function keyStore({ orm }: Connection): Stores['keys'] {
       ...(origins === undefined ? {} : { origins: JSON.parse(origins) as readonly string[] }),
     } as KeyRecord
   }
+  // Asked for by each request and each socket: made once.
+  const byHash = orm
+    .select()
+    .from(table)
+    .where(eq(table.hash, sql.placeholder('hash')))
+    .prepare()
   return {
     async insert(key) {
       const origins = key.origins === undefined ? null : JSON.stringify(key.origins)
@@ -77,7 +83,7 @@ export function keyStore({ orm }: Connection): Stores['keys'] {
       return orm.select().from(table).where(where).orderBy(asc(table.createdAt)).limit(10_000).all().map(record)
     },
     async findByHash(hash) {
-      const row = orm.select().from(table).where(eq(table.hash, hash)).get()
+      const row = byHash.get({ hash })
       return row && record(row)
     },
     async revoke(id, at) {
