@@ -6,6 +6,7 @@
  */
 import { WebSocket } from 'ws'
 import { startServer, type TestServer } from '../support/server.ts'
+import { change, greeting, prepare, receipts, socketUrl } from './changing-rollout.ts'
 import type { Row } from './row.ts'
 import { median, percentile, startBareServer, startClients, wait } from './socket-bench.ts'
 
@@ -13,52 +14,14 @@ const counts = process.env.BENCH_CLIENTS?.split(',').map(Number) ?? [1000, 5000,
 const warmups = 3
 const rounds = 9
 const bar = 1.3
-const rollouts = 21
-
-/** Rollouts as an environment has them: one of them changes. */
-async function prepare(server: TestServer): Promise<void> {
-  const stages = [
-    { name: 'some', weight: 1, hold: '10h' },
-    { name: 'full', weight: 100 },
-  ]
-  for (let i = 1; i <= rollouts; i++) {
-    const { status } = await server.api('POST', '/rollouts', { key: `rollout-${i}`, stages })
-    if (status !== 201) throw new Error(`a rollout was refused with ${status}`)
-  }
-  await server.api('POST', '/rollouts/rollout-1/start', {})
-}
-
-let weight = 1
-/** Changes the weight; when that was decided, by the history, and how long the call took. */
-async function change(server: TestServer): Promise<{ readonly at: number; readonly apiMs: number }> {
-  weight = (weight % 90) + 1
-  const began = performance.now()
-  const { status } = await server.api('POST', '/rollouts/rollout-1/set-weight', { weight, reason: 'bench' })
-  const apiMs = performance.now() - began
-  if (status !== 200) throw new Error(`a change was refused with ${status}`)
-  const { body } = await server.api('GET', '/rollouts/rollout-1/history?limit=1')
-  return { at: (body as { items: { at: number }[] }).items[0]?.at as number, apiMs }
-}
-
-interface Receipts {
-  readonly applied: number
-  readonly complete: boolean
-  readonly p99Ms: number
-}
-
-async function receipts(server: TestServer): Promise<Receipts> {
-  const { body } = await server.api('GET', '/rollouts/rollout-1/convergence?limit=1')
-  return (body as { items: Receipts[] }).items[0] as Receipts
-}
 
 /** The text of the patch that a change makes. */
 async function patchOf(server: TestServer): Promise<string> {
-  const url = `${server.url.replace('http', 'ws')}/sdk/v1/connect`
-  const socket = new WebSocket(url, { headers: { authorization: `Bearer ${server.serverKey}` } })
+  const socket = new WebSocket(socketUrl(server), { headers: { authorization: `Bearer ${server.serverKey}` } })
   const next = (): Promise<string> => new Promise((resolve) => socket.once('message', (data) => resolve(String(data))))
   await new Promise((resolve) => socket.once('open', resolve))
   const greeted = next()
-  socket.send('{"type":"hello","protocol":1,"sdk":{"name":"bench","version":"0"},"instance":"bench-patch"}')
+  socket.send(greeting())
   await greeted
   const patch = next()
   await change(server)
@@ -66,10 +29,6 @@ async function patchOf(server: TestServer): Promise<string> {
   socket.close(1000)
   return text
 }
-
-const hello = JSON.stringify({
-  ...{ type: 'hello', protocol: 1, sdk: { name: 'bench', version: '0' }, instance: 'INSTANCE' },
-})
 
 interface Measured {
   readonly bare: number[]
@@ -95,11 +54,11 @@ async function measure(count: number): Promise<Measured> {
 
   async function p99(clients: typeof sdks, since: number): Promise<number> {
     await wait(settleMs)
-    const times = await clients.times()
+    const { times } = await clients.told()
     if (times.length !== count)
       throw new Error(`${times.length} of ${count} clients have the change after ${settleMs} ms`)
     return percentile(
-      times.map((at) => at - since),
+      times.map(({ at }) => at - since),
       0.99,
     )
   }
@@ -124,7 +83,7 @@ async function measure(count: number): Promise<Measured> {
     }
     await sdks.stop()
     await wait(settleMs)
-    const greeted = { url: `${pipit.url.replace('http', 'ws')}/sdk/v1/connect`, key: pipit.serverKey, greeting: hello }
+    const greeted = { url: socketUrl(pipit), key: pipit.serverKey, greeting: greeting() }
     const unmoved = await startClients(count, { mode: 'bare', ...greeted })
     for (let round = -warmups; round < rounds; round++) {
       const { at } = await change(pipit)

@@ -10,14 +10,26 @@ const count = Number(countText)
 const atOnce = 250
 
 const now = (): number => performance.timeOrigin + performance.now()
-let times: number[] = []
+/** When each change came, and to whom that was open since when. */
+let times: { readonly at: number; readonly openedAt: number }[] = []
+/** When the SDKs had a socket: each time they got one. */
+let opened: number[] = []
 let served = 0
 
 function sdk(isServed: () => void): void {
   let isFirst = true
+  let openedAt = 0
   const client = createClient({ url, key, cacheDir: false, logger: { warn() {} } })
+  client.on('status', ({ transport }) => {
+    if (transport !== 'socket') {
+      openedAt = 0
+    } else if (openedAt === 0) {
+      openedAt = now()
+      opened.push(openedAt)
+    }
+  })
   client.on('change', () => {
-    if (!isFirst) return times.push(now())
+    if (!isFirst) return times.push({ at: now(), openedAt })
     isFirst = false
     isServed()
   })
@@ -44,14 +56,15 @@ function bare(isServed: () => void, id: number): void {
       const { version } = JSON.parse(text) as { version: number }
       socket.send(JSON.stringify({ type: 'applied', version }))
     }
-    times.push(now())
+    times.push({ at: now(), openedAt: 0 })
   })
 }
 
 // Before all else: sockets of SDKs do not keep a process up, and these listeners do.
 process.on('message', () => {
-  process.send?.({ times })
+  process.send?.({ times, opened })
   times = []
+  opened = []
 })
 process.on('disconnect', () => process.exit(0))
 const began = now()

@@ -49,9 +49,16 @@ export async function startBareServer(): Promise<BareServer> {
 export interface Clients {
   /** From the start of the first to the last being served. */
   readonly joinMs: number
-  /** When each had what was sent since the last call. */
-  times(): Promise<readonly number[]>
+  /** What happened to them since the last call. */
+  told(): Promise<Told>
   stop(): Promise<void>
+}
+
+export interface Told {
+  /** When a change came, and since when that client's socket was open (SDKs alone). */
+  readonly times: readonly { readonly at: number; readonly openedAt: number }[]
+  /** When an SDK's socket opened. */
+  readonly opened: readonly number[]
 }
 
 export interface ClientsOptions {
@@ -71,10 +78,11 @@ export async function startClients(
   const joined = await Promise.all(children.map((child) => heard<{ began: number; ended: number }>(child)))
   return {
     joinMs: Math.max(...joined.map(({ ended }) => ended)) - Math.min(...joined.map(({ began }) => began)),
-    async times() {
-      const answers = Promise.all(children.map((child) => heard<{ times: number[] }>(child)))
-      for (const child of children) child.send('times')
-      return (await answers).flatMap(({ times }) => times)
+    async told() {
+      const answers = Promise.all(children.map((child) => heard<Told>(child)))
+      for (const child of children) child.send('tell')
+      const told = await answers
+      return { times: told.flatMap(({ times }) => times), opened: told.flatMap(({ opened }) => opened) }
     },
     async stop() {
       const running = children.filter(({ exitCode }) => exitCode === null)
