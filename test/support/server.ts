@@ -13,8 +13,6 @@ export interface TestServer {
   readonly serverKey: string
   readonly webKey: string
   readonly databaseFile: string
-  /** Of the process that runs now. */
-  readonly pid: number
   /** Everything the process has written so far. */
   output(): string
   /** Calls the REST API with the admin token; `path` begins after `/api/v1`. */
