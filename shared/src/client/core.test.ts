@@ -259,6 +259,28 @@ describe('counting', () => {
     )
   })
 
+  it('counts each user once whose exposure is lost because too many wait', async () => {
+    const { clock, server, sdk } = setup({ maxRememberedUnits: 200_000 })
+    await clock.advance(10)
+    server.state = 'away'
+    const decideAll = (): number => {
+      let split = 0
+      for (let i = 0; i < 100_500; i++) if (sdk.decide(`user-${i}`).reason === 'split') split++
+      return split
+    }
+    const all = decideAll()
+    expect(decideAll()).toBe(all)
+    expect(sdk.status().pending.exposures).toBe(100_000)
+    server.state = 'up'
+    server.closeAll(1006, '')
+    await clock.advance(60_000)
+    const told = server.accepted.flatMap(({ exposures = [] }) => exposures.flatMap(({ units }) => units))
+    expect(new Set(told).size).toBe(100_000)
+    const dropped = server.accepted.reduce((sum, report) => sum + (report.dropped?.exposures ?? 0), 0)
+    expect(dropped).toBe(all - 100_000)
+    expect(sdk.status().dropped.exposures).toBe(dropped)
+  })
+
   it('drops and counts a report that the server refuses for good, and goes on', async () => {
     const { clock, server, sdk, warnings } = setup()
     await clock.advance(10)

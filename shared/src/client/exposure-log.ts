@@ -3,14 +3,15 @@ import { isSampled, stratumOf } from '../counting/index.ts'
 import type { CompiledRollout, Decision, Resolution } from '../decide/index.ts'
 import { print, unitHash, unitPrint } from '../hash/index.ts'
 import type { ExposureCell } from '../protocol/index.ts'
+import { createHashQueue, type HashQueue } from './hash-queue.ts'
 import { createSeenUnits } from './seen-units.ts'
 
-/** Exposures that may wait for delivery; beyond it new ones are not remembered, so that a later decision tells them again. */
+/** Exposures that may wait for delivery, eight bytes each; those beyond it are lost, and counted. */
 const maxPending = 100_000
 
 interface Pending {
   readonly head: Omit<ExposureCell, 'units'>
-  readonly units: string[]
+  readonly units: HashQueue
 }
 
 /** Remembers whom this instance has told of, so that a unit's exposure is sent once per rollout and epoch. */
@@ -22,6 +23,7 @@ export interface ExposureLog {
   /** Takes out at most `limit` units. */
   take(limit: number): ExposureCell[]
   readonly pending: number
+  /** Units that were lost because too many waited; read once. */
   takeDropped(): number
 }
 
@@ -40,12 +42,11 @@ export function createExposureLog(maxRemembered: number, random: Random): Exposu
       // The stamp tells apart rollouts that have a salt in common, and epochs.
       const second = (print[1] as number) ^ rollout.stamp
       if (seen.has(first, second)) return false
-      if (pending >= maxPending) {
-        dropped++
-        return false
-      }
       seen.add(first, second)
-      return true
+      if (pending < maxPending) return true
+      // Known from here on, so that it is counted once.
+      dropped++
+      return false
     },
     add(decision, unitSalt, unitSample) {
       if (decision.unit === undefined) return
@@ -58,7 +59,7 @@ export function createExposureLog(maxRemembered: number, random: Random): Exposu
       let entry = waiting.get(cell)
       if (entry === undefined) {
         const head = { rollout, epoch, variant, stratum, reason, ...(slice === undefined ? {} : { slice }) }
-        entry = { head, units: [] }
+        entry = { head, units: createHashQueue() }
         waiting.set(cell, entry)
       }
       entry.units.push(unit)
@@ -69,7 +70,7 @@ export function createExposureLog(maxRemembered: number, random: Random): Exposu
       let left = limit
       for (const [key, entry] of waiting) {
         if (left <= 0) break
-        const units = entry.units.splice(0, left)
+        const units = entry.units.take(left)
         left -= units.length
         pending -= units.length
         cells.push({ ...entry.head, units })

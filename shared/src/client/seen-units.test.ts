@@ -33,6 +33,17 @@ describe('units seen', () => {
     }
   })
 
+  it.each([1, 63, 1000, 50_000, 100_000, 300_000])('remember up to %i, in an array of their number alone', (limit) => {
+    const seen = createSeenUnits(limit, seededRandom(2))
+    for (let i = 1; i <= limit; i++) seen.add(i, ~i)
+    let known = 0
+    for (let i = 1; i <= limit; i++) if (seen.has(i, ~i)) known++
+    expect(known).toBe(limit)
+    let others = 0
+    for (let i = 1; i <= 1000; i++) if (seen.has(-i, i * 7)) others++
+    expect(others).toBe(0)
+  })
+
   it('are forgotten together when there are too many', () => {
     const seen = createSeenUnits(100, seededRandom(1))
     for (let i = 1; i <= 100; i++) seen.add(i, i)

@@ -1,11 +1,15 @@
 import type { Random } from '../clock/index.ts'
 
-/** The least room, as a power of two; doubled as needed. */
+/** The least room, as a power of two; doubled as needed, half full at most. */
 const leastBits = 6
+/** Up to here it is doubled, for which the places must be known again. Then it is made as large as it will ever be, and they are not kept. */
+const mostDoubledBits = 16
+/** How full it may be then: what is known is found after 2.7 places, what is new after 10. */
+const mostFull = 0.77
 
 /**
- * A bounded set of units by their 64-bit prints, in typed arrays: open addressing, at most half full. Looking one up compares 32 bits at a
- * place that depends on the others: a unit that is new counts as known with a chance of some 4 × 10⁻¹⁰, for one in 25 000 processes that
+ * A bounded set of units by their 64-bit prints, in typed arrays, by open addressing: half a megabyte for 100 000. Looking one up compares 31
+ * bits at places that depend on the others: a unit that is new counts as known with a chance of some 10⁻⁹, for one in 10 000 processes that
  * remember 100 000.
  */
 export interface SeenUnits {
@@ -28,6 +32,9 @@ export function createSeenUnits(limit: number, random: Random): SeenUnits {
   /** What the places follow from, for when there is to be more room. */
   let wholes = new Int32Array(mask + 1)
   let count = 0
+  /** Beyond so many there has to be more room. */
+  let room = (mask + 1) / 2
+  const lastBits = Math.max(leastBits + 1, Math.ceil(Math.log2(limit / mostFull)))
 
   // Multiply-shift: the upper bits of the sum are the place.
   const wholeOf = (first: number, second: number): number => (Math.imul(first, a) + Math.imul(second, b)) | 0
@@ -35,10 +42,13 @@ export function createSeenUnits(limit: number, random: Random): SeenUnits {
 
   function grow(): void {
     const [oldTags, oldWholes] = [tags, wholes]
-    shift--
-    mask = 2 * mask + 1
+    const bits = Math.log2(2 * oldTags.length)
+    const isLast = bits > mostDoubledBits || bits >= lastBits
+    shift = 32 - (isLast ? lastBits : bits)
+    mask = 2 ** (32 - shift) - 1
     tags = new Int32Array(mask + 1)
-    wholes = new Int32Array(mask + 1)
+    wholes = new Int32Array(isLast ? 0 : mask + 1)
+    room = isLast ? limit : (mask + 1) / 2
     for (let i = 0; i < oldTags.length; i++) {
       const tag = oldTags[i] as number
       if (tag !== 0) put(oldWholes[i] as number, tag)
@@ -49,7 +59,7 @@ export function createSeenUnits(limit: number, random: Random): SeenUnits {
     let at = whole >>> shift
     while (tags[at] !== 0) at = (at + 1) & mask
     tags[at] = tag
-    wholes[at] = whole
+    if (wholes.length > 0) wholes[at] = whole
   }
 
   return {
@@ -68,7 +78,7 @@ export function createSeenUnits(limit: number, random: Random): SeenUnits {
         count = 0
         tags.fill(0)
       }
-      if (2 * ++count > tags.length) grow()
+      if (++count > room) grow()
       put(wholeOf(first, second), tagOf(first, second))
     },
   }

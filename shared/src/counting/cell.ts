@@ -24,17 +24,17 @@ export interface Cell {
   readonly thresholds: number
   readonly limits: readonly number[]
   readonly columns: number
-  /** By bucket: n, failed, timed, over… */
-  readonly table: Float64Array
+  /** By bucket: n, failed, timed, over… A cell holds what one report tells, or an outage adds up: below 2³² in a bucket. */
+  readonly table: Uint32Array
   readonly latency: LatencySketch
   /** Failures by kind and bucket; made with the first that has a kind. */
-  kinds: Float64Array | undefined
+  kinds: Uint32Array | undefined
   /** By attribute and value: sums of n, failed, timed, over… */
-  readonly slices: Map<string, Map<string, Float64Array>>
+  readonly slices: Map<string, Map<string, Uint32Array>>
   outcomes: number
 }
 
-function encodeKinds(kinds: Float64Array): NonNullable<OutcomeCell['kinds']> {
+function encodeKinds(kinds: Uint32Array): NonNullable<OutcomeCell['kinds']> {
   const found: { [K in OutcomeKind]?: number[] } = {}
   outcomeKinds.forEach((kind, k) => {
     const pairs: number[] = []

@@ -5,7 +5,7 @@ import { type OutcomeCell, type OutcomeKind, outcomeKinds, wireLimits } from '..
 import { LatencySketch } from '../sketch/index.ts'
 import { buckets, type Cell, encodeCell, type Tally } from './cell.ts'
 
-/** Cells kept at most; each takes about 25 KiB whatever the traffic. */
+/** Cells kept at most; each takes some 16 KiB whatever the traffic. */
 const maxCells = 256
 /** Rollouts whose salts are kept. */
 const maxRollouts = 10_000
@@ -105,7 +105,7 @@ export function createOutcomeAggregator(random?: Random): OutcomeAggregator {
       thresholds: thresholds.version,
       limits: thresholds.ms,
       columns,
-      table: new Float64Array(buckets * (columns - 1)),
+      table: new Uint32Array(buckets * (columns - 1)),
       latency: new LatencySketch(),
       kinds: undefined,
       slices: new Map(),
@@ -204,7 +204,7 @@ function clear(cell: Cell): void {
 
 /** Adds one outcome to the row `[n, failed, timed, over…]` at a place of a table. */
 function addRow(
-  table: Float64Array,
+  table: Uint32Array,
   at: number,
   limits: readonly number[],
   ok: boolean,
@@ -220,7 +220,7 @@ function addRow(
 }
 
 function addKind(cell: Cell, kind: OutcomeKind, bucket: number): void {
-  cell.kinds ??= new Float64Array(outcomeKinds.length * buckets)
+  cell.kinds ??= new Uint32Array(outcomeKinds.length * buckets)
   const at = outcomeKinds.indexOf(kind) * buckets + bucket
   cell.kinds[at] = (cell.kinds[at] as number) + 1
 }
@@ -237,7 +237,7 @@ function addSlices(cell: Cell, slice: NonNullable<Decision['slice']>, outcome: R
     const value = values.has(given) || values.size < wireLimits.sliceValues ? given : otherValue
     let row = values.get(value)
     if (row === undefined) {
-      row = new Float64Array(cell.columns - 1)
+      row = new Uint32Array(cell.columns - 1)
       values.set(value, row)
     }
     addRow(row, 0, cell.limits, outcome.ok, outcome.latencyMs)
