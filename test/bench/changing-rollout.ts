@@ -51,6 +51,7 @@ export async function change(server: TestServer): Promise<{ readonly at: number;
 }
 
 export interface Receipts {
+  readonly version: number
   readonly applied: number
   readonly complete: boolean
   readonly p99Ms: number

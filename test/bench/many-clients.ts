@@ -10,13 +10,13 @@ const count = Number(countText)
 const atOnce = 250
 
 const now = (): number => performance.timeOrigin + performance.now()
-/** When each change came, and to whom that was open since when. */
-let times: { readonly at: number; readonly openedAt: number }[] = []
+/** When each change came and to whom; `openedAt` is when that SDK's socket had opened, 0 without one. */
+let times: { readonly at: number; readonly openedAt: number; readonly version: number; readonly client: string }[] = []
 /** When the SDKs had a socket: each time they got one. */
 let opened: number[] = []
 let served = 0
 
-function sdk(isServed: () => void): void {
+function sdk(isServed: () => void, id: number): void {
   let isFirst = true
   let openedAt = 0
   const client = createClient({ url, key, cacheDir: false, logger: { warn() {} } })
@@ -28,8 +28,9 @@ function sdk(isServed: () => void): void {
       opened.push(openedAt)
     }
   })
-  client.on('change', () => {
-    if (!isFirst) return times.push({ at: now(), openedAt })
+  const name = `${process.pid}-${id}`
+  client.on('change', ({ version }) => {
+    if (!isFirst) return times.push({ at: now(), openedAt, version, client: name })
     isFirst = false
     isServed()
   })
@@ -56,7 +57,7 @@ function bare(isServed: () => void, id: number): void {
       const { version } = JSON.parse(text) as { version: number }
       socket.send(JSON.stringify({ type: 'applied', version }))
     }
-    times.push({ at: now(), openedAt: 0 })
+    times.push({ at: now(), openedAt: 0, version: 0, client: '' })
   })
 }
 

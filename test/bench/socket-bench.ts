@@ -55,8 +55,13 @@ export interface Clients {
 }
 
 export interface Told {
-  /** When a change came, and since when that client's socket was open (SDKs alone). */
-  readonly times: readonly { readonly at: number; readonly openedAt: number }[]
+  /** When a change came. Of SDKs also its version, to whom, and when the socket of that one had opened; 0 without one. */
+  readonly times: readonly {
+    readonly at: number
+    readonly openedAt: number
+    readonly version: number
+    readonly client: string
+  }[]
   /** When an SDK's socket opened. */
   readonly opened: readonly number[]
 }

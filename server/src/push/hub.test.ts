@@ -357,8 +357,8 @@ describe('going down', () => {
   })
 
   it.each([
-    [1, '1000'],
-    [30, '3000'],
+    [1, '5000'],
+    [80, '8000'],
   ])('spreads the return of %i sockets over %s ms where ten a second are to come', async (sockets, spread) => {
     const clock = createFakeClock()
     const { hub } = hubOf({ clock, limits: { returnsPerSecond: 10 } })

@@ -29,9 +29,9 @@ export interface HubParts {
   readonly userAgent?: DecideEnvironment['userAgent']
 }
 
-/** Over how long so many return. */
+/** Over how long so many return. Not before a server is up again that is restarted: who comes too early comes later than the others. */
 const returnMs = (sockets: number, { returnsPerSecond }: HubLimits): number =>
-  Math.min(60_000, Math.max(1000, Math.ceil((sockets / returnsPerSecond) * 1000)))
+  Math.min(60_000, Math.max(5000, Math.ceil((sockets / returnsPerSecond) * 1000)))
 
 /** Over how long pages return that are to greet again. */
 const pagesReturnMs = 2000

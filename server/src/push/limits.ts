@@ -10,7 +10,7 @@ export interface HubLimits {
   readonly joinsPerSecond: number
   /** In that line; more get 503 and when to come back. */
   readonly joinsWaiting: number
-  /** Over how long sockets are told to spread their return when this server goes down: so many a second, from a second to a minute. */
+  /** Over how long sockets are told to spread their return when this server goes down: so many a second, from 5 s to a minute. */
   readonly returnsPerSecond: number
   /** Bytes that may wait for a socket before nothing more is written to it. */
   readonly slowBytes: number
