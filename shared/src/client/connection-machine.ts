@@ -9,8 +9,9 @@ import { backoffMs, refusedBackoffMs } from './backoff.ts'
  *                           └──closed, timeout──▶ waiting          any ──stop──▶ stopped
  */
 export type LinkState =
-  | { readonly phase: 'waiting'; readonly failures: number }
-  | { readonly phase: 'opening'; readonly failures: number }
+  /** `spreadMs`: over how long the server asked its SDKs to return, until it is back. Who comes too early must not return with all the others. */
+  | { readonly phase: 'waiting'; readonly failures: number; readonly spreadMs?: number }
+  | { readonly phase: 'opening'; readonly failures: number; readonly spreadMs?: number }
   | { readonly phase: 'open'; readonly failures: number; readonly heardAt: number; readonly heartbeatMs: number }
   | { readonly phase: 'stopped' }
 
@@ -51,7 +52,7 @@ export function step(state: LinkState, event: LinkEvent, now: number, random: Ra
     case 'waiting':
       if (event.type !== 'timer') return { state, effects: [] }
       return {
-        state: { phase: 'opening', failures: state.failures },
+        state: { ...state, phase: 'opening' },
         effects: [{ type: 'connect' }, { type: 'wait', ms: openTimeoutMs }],
       }
     case 'opening':
@@ -69,9 +70,9 @@ function stepOpening(state: LinkState & { phase: 'opening' }, event: LinkEvent, 
         effects: [{ type: 'hello' }, { type: 'wait', ms: defaultHeartbeatMs }],
       }
     case 'timer':
-      return lost(state.failures, [{ type: 'drop' }], backoffMs(state.failures, random))
+      return lost(state.failures, [{ type: 'drop' }], backoffMs(state.failures, random, state.spreadMs), state.spreadMs)
     case 'closed':
-      return closedBy(event, state.failures, random)
+      return closedBy(event, state.failures, random, state.spreadMs)
     default:
       return { state, effects: [] }
   }
@@ -97,19 +98,29 @@ function stepOpen(state: LinkState & { phase: 'open' }, event: LinkEvent, now: n
   }
 }
 
-function lost(failures: number, effects: readonly LinkEffect[], delayMs: number): LinkStep {
-  return { state: { phase: 'waiting', failures: failures + 1 }, effects: [...effects, { type: 'wait', ms: delayMs }] }
+function lost(failures: number, effects: readonly LinkEffect[], delayMs: number, spreadMs?: number): LinkStep {
+  return {
+    state: { phase: 'waiting', failures: failures + 1, ...(spreadMs === undefined ? {} : { spreadMs }) },
+    effects: [...effects, { type: 'wait', ms: delayMs }],
+  }
 }
 
-function closedBy({ code, reason }: LinkEvent & { type: 'closed' }, failures: number, random: Random): LinkStep {
+function closedBy(
+  { code, reason }: LinkEvent & { type: 'closed' },
+  failures: number,
+  random: Random,
+  spreadMs?: number,
+): LinkStep {
   const told = /^\d{1,7}$/.test(reason) ? Number(reason) : 0
   if (code === closeCodes.unauthorized) return lost(failures, [], refusedBackoffMs(random))
   // A server that goes away tells over how many milliseconds its SDKs should spread their return.
-  if (code === closeCodes.goingAway && told > 0) return lost(failures, [], random() * told)
+  if (code === closeCodes.goingAway && told > 0) {
+    return lost(failures, [], random() * told, Math.min(told, wireLimits.retryAfterMs))
+  }
   if (code === closeCodes.tryLater && told > 0) {
     // It is there and has too much to do: no failure, which would in the end mean HTTP and as much work again.
     const ms = Math.min(told, wireLimits.retryAfterMs) * (1 + random())
     return { state: { phase: 'waiting', failures }, effects: [{ type: 'wait', ms }] }
   }
-  return lost(failures, [], backoffMs(failures, random))
+  return lost(failures, [], backoffMs(failures, random, spreadMs), spreadMs)
 }
