@@ -52,7 +52,7 @@ function checkAddress({ url, key }: NodeClientOptions): void {
     )
   }
   if (typeof key !== 'string' || key === '')
-    fail('key must be a server key (srv_…); pipit prints one at its first start')
+    fail('key must be a server key (srv_...); pipit prints one at its first start')
   if (!/^[\x21-\x7e]+$/.test(key)) fail('key has a space, a line end or another character that no key has')
 }
 

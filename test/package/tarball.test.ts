@@ -33,6 +33,14 @@ describe.each([
   })
 })
 
+describe('the code of sdk-node', () => {
+  it('has no character beyond Latin-1: with one, V8 would keep all of it in two bytes a character', () => {
+    const code = readFileSync(`${root}sdk-node/dist/index.mjs`, 'utf8')
+    const wide = code.split('\n').filter((line) => [...line].some((character) => character.charCodeAt(0) > 0xff))
+    expect(wide).toEqual([])
+  })
+})
+
 describe('what a page loads of sdk-browser', () => {
   const read = (path: string): string => readFileSync(`${root}sdk-browser/${path}`, 'utf8')
   const kB = (path: string): string => (gzipSync(read(path), { level: 9 }).length / 1000).toFixed(1)

@@ -26,7 +26,7 @@ export interface ClientOptions {
   readonly logger?: Logger
   /** Events that may wait for delivery; the oldest are dropped and counted beyond it. Default 10 000. */
   readonly maxPendingEvents?: number
-  /** Units remembered per rollout and stage so that an exposure is sent once. Default 100 000. */
+  /** Units remembered per rollout and stage so that an exposure is sent once; beyond it all are forgotten, and told again. Default 50 000. */
   readonly maxRememberedUnits?: number
   /**
    * Somebody who signs in goes on under the anonymous id of before, where a call gives both. Only this process knows of it: for applications

@@ -44,7 +44,7 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     listeners.emit('error', () => ({ code, message })),
   )
   const outcomes = createOutcomeAggregator()
-  const maxRemembered = options.maxRememberedUnits ?? 100_000
+  const maxRemembered = options.maxRememberedUnits ?? 50_000
   const exposures = createExposureLog(maxRemembered, random)
   const identity = options.followSignIns === true ? createIdentity(maxRemembered, random) : undefined
   const events = createEventQueue(options.maxPendingEvents ?? 10_000)

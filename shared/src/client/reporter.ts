@@ -8,7 +8,7 @@ import type { ExposureLog } from './exposure-log.ts'
 const resendMs = 10_000
 /** Per report: cells are the largest part; 40 full ones with five thresholds stay below the wire's limit. */
 const cellsPerReport = 40
-const unitsPerReport = 10_000
+const unitsPerReport = 4000
 const eventsPerReport = 2000
 
 export interface DroppedTotals {

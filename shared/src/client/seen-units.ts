@@ -1,16 +1,16 @@
 import type { Random } from '../clock/index.ts'
 
-/** The least room, as a power of two; doubled as needed, half full at most. */
+/** The least room, as a power of two; doubled as needed. */
 const leastBits = 6
 /** Up to here it is doubled, for which the places must be known again. Then it is made as large as it will ever be, and they are not kept. */
-const mostDoubledBits = 16
-/** How full it may be then: what is known is found after 2.7 places, what is new after 10. */
+const mostDoubledBits = 15
+/** How full it may be: what is known is found after 2.7 places, what is new after 10. */
 const mostFull = 0.77
 
 /**
- * A bounded set of units by their 64-bit prints, in typed arrays, by open addressing: half a megabyte for 100 000. Looking one up compares 31
- * bits at places that depend on the others: a unit that is new counts as known with a chance of some 10⁻⁹, for one in 10 000 processes that
- * remember 100 000.
+ * A bounded set of units by their 64-bit prints, in typed arrays, by open addressing: a quarter of a megabyte for 50 000. Looking one up compares 31
+ * bits at places that depend on the others: a unit that is new counts as known with a chance of some 10⁻⁹, for one in 20 000 processes that
+ * remember 50 000.
  */
 export interface SeenUnits {
   has(first: number, second: number): boolean
@@ -33,7 +33,7 @@ export function createSeenUnits(limit: number, random: Random): SeenUnits {
   let wholes = new Int32Array(mask + 1)
   let count = 0
   /** Beyond so many there has to be more room. */
-  let room = (mask + 1) / 2
+  let room = mostFull * (mask + 1)
   const lastBits = Math.max(leastBits + 1, Math.ceil(Math.log2(limit / mostFull)))
 
   // Multiply-shift: the upper bits of the sum are the place.
@@ -48,7 +48,7 @@ export function createSeenUnits(limit: number, random: Random): SeenUnits {
     mask = 2 ** (32 - shift) - 1
     tags = new Int32Array(mask + 1)
     wholes = new Int32Array(isLast ? 0 : mask + 1)
-    room = isLast ? limit : (mask + 1) / 2
+    room = isLast ? limit : mostFull * (mask + 1)
     for (let i = 0; i < oldTags.length; i++) {
       const tag = oldTags[i] as number
       if (tag !== 0) put(oldWholes[i] as number, tag)
