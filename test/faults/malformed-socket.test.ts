@@ -9,7 +9,8 @@ let server: TestServer
 let bystander: Bystander
 
 beforeAll(async () => {
-  server = await startServer()
+  // One socket says here what many would.
+  server = await startServer({ env: { PIPIT_LIMITS: 'socketMessagesPerSecond=1000' } })
   await makeWorld(server)
   bystander = await createBystander(server)
 })

@@ -32,7 +32,8 @@ let directory = ''
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'pipit-power-'))
-  server = await startServer({ env: { PIPIT_LOG: 'warn' } })
+  // A few sockets write here what thousands would.
+  server = await startServer({ env: { PIPIT_LOG: 'warn', PIPIT_LIMITS: 'socketMessagesPerSecond=1000' } })
   const stages = [
     { name: 'half', weight: 50, hold: '10d' },
     { name: 'full', weight: 100 },

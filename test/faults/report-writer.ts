@@ -77,7 +77,7 @@ export function createWriter(server: TestServer, instance: string, rollout: stri
         tookMs.push(performance.now() - sentAt)
         if (pauseMs === 0) send()
         else setTimeout(send, pauseMs)
-      } else if (message.type === 'error') setTimeout(() => send(true), 50)
+      } else if (message.type === 'error' && message.seq !== undefined) setTimeout(() => send(true), 50)
       else if (message.type === 'ping') socket.send('{"type":"pong"}')
     })
   })

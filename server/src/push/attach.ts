@@ -2,8 +2,10 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { closeCodes, wireLimits } from '@pipit/shared/protocol'
 import { WebSocket, WebSocketServer } from 'ws'
+import { messageFrame } from './frame.ts'
 import { createGate } from './gate.ts'
 import type { KeyOwner, PushHub, Who } from './hub.ts'
+import { createInflow } from './inflow.ts'
 import { addressOf } from './pages/address.ts'
 import type { SessionSocket } from './session.ts'
 
@@ -137,15 +139,30 @@ function join(hub: PushHub, opened: WebSocket, raw: Duplex, who: Who): void {
   const seat = hub.join(sessionSocket(opened, raw), who)
   if (seat === undefined) return opened.close(closeCodes.goingAway, '5000')
   const { session } = seat
+  const inflow = createInflow(hub.clock, hub.limits, {
+    pause: () => opened.pause(),
+    resume: () => opened.resume(),
+    tell(limit, retryAfterMs) {
+      hub.count('sockets_too_fast')
+      const message = `the limit ${limit} is reached: nothing is read from this socket for ${retryAfterMs} ms`
+      session.send(messageFrame({ type: 'error', code: 'limit', message, retry: true, retryAfterMs }))
+    },
+    close: (code, reason) => session.close(code, reason),
+  })
   opened.on('message', (data, isBinary) => {
+    inflow.took((data as Buffer).length)
     if (isBinary) session.refuse('binary frames are not understood; send text')
     else session.receiveBytes(data as Buffer)
   })
   opened.on('ping', (data) => {
+    inflow.took(data.length)
     session.heard()
     if (!session.isSlow && !session.isClosed) opened.pong(data)
   })
-  opened.on('close', (code) => seat.leave(code === goodbye))
+  opened.on('close', (code) => {
+    inflow.stop()
+    seat.leave(code === goodbye)
+  })
 }
 
 /**

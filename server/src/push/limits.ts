@@ -18,6 +18,10 @@ export interface HubLimits {
   readonly slowMs: number
   /** Between two looks at whether a slow reader has caught up. */
   readonly slowCheckMs: number
+  /** Messages of one socket; ten seconds of them may come at once. Beyond, it is not read from for a while; far beyond, it is closed. */
+  readonly socketMessagesPerSecond: number
+  /** The same in bytes. */
+  readonly socketBytesPerSecond: number
   /** Messages of one socket that could not be understood, after which it is closed. */
   readonly badMessages: number
   /** Reports of one socket that are being stored; an SDK sends them one at a time. */
@@ -64,6 +68,8 @@ export const defaultLimits: HubLimits = {
   slowBytes: 1_048_576,
   slowMs: 30_000,
   slowCheckMs: 250,
+  socketMessagesPerSecond: 20,
+  socketBytesPerSecond: 524_288,
   badMessages: 20,
   reportsInHand: 2,
   httpGoneMs: 60_000,

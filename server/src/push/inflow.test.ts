@@ -1,0 +1,75 @@
+import { createFakeClock } from '@pipit/shared/testing'
+import { describe, expect, it } from 'vitest'
+import { createInflow } from './inflow.ts'
+
+const limits = { socketMessagesPerSecond: 10, socketBytesPerSecond: 1000 }
+
+function setup() {
+  const clock = createFakeClock()
+  const calls: string[] = []
+  const inflow = createInflow(clock, limits, {
+    pause: () => calls.push('pause'),
+    resume: () => calls.push('resume'),
+    tell: (limit, pauseMs) => calls.push(`${limit} ${pauseMs}`),
+    close: (code, reason) => calls.push(`${code} ${reason}`),
+  })
+  const send = (count: number, bytes = 1): void => {
+    for (let i = 0; i < count; i++) inflow.took(bytes)
+  }
+  return { clock, calls, inflow, send }
+}
+
+describe('what a socket sends', () => {
+  it('may come ten seconds of it at once, and then as it is allowed', async () => {
+    const { clock, calls, send } = setup()
+    send(100)
+    for (let second = 0; second < 60; second++) {
+      await clock.advance(1000)
+      send(10)
+    }
+    expect(calls).toEqual([])
+  })
+
+  it('is not read beyond, until that is paid for', async () => {
+    const { clock, calls, send } = setup()
+    send(101)
+    expect(calls).toEqual(['pause', 'socketMessagesPerSecond 100'])
+    await clock.advance(99)
+    expect(calls).toHaveLength(2)
+    await clock.advance(1)
+    expect(calls).toEqual(['pause', 'socketMessagesPerSecond 100', 'resume'])
+  })
+
+  it('is told once of a pause that grows by what had come already', async () => {
+    const { clock, calls, send } = setup()
+    send(110)
+    await clock.advance(500)
+    expect(calls).toEqual(['pause', 'socketMessagesPerSecond 100'])
+    await clock.advance(500)
+    expect(calls.at(-1)).toBe('resume')
+  })
+
+  it('counts by bytes too', () => {
+    const { calls, send } = setup()
+    send(2, 5500)
+    expect(calls).toEqual(['pause', 'socketBytesPerSecond 1000'])
+  })
+
+  it('ends the socket where it is far more, and nothing after that is looked at', async () => {
+    const { clock, calls, send } = setup()
+    send(300)
+    expect(calls.at(-1)).toBe('4400 closed for sending far more than the limit socketMessagesPerSecond')
+    const before = calls.length
+    send(300)
+    expect(calls).toHaveLength(before)
+    await clock.advance(60_000)
+    expect(calls.filter((call) => call.startsWith('4400'))).toHaveLength(1)
+  })
+
+  it('leaves no timer when the socket is gone', () => {
+    const { clock, send, inflow } = setup()
+    send(101)
+    inflow.stop()
+    expect(clock.timers).toBe(0)
+  })
+})
