@@ -147,7 +147,6 @@ function join(hub: PushHub, opened: WebSocket, raw: Duplex, who: Who): void {
       const message = `the limit ${limit} is reached: nothing is read from this socket for ${retryAfterMs} ms`
       session.send(messageFrame({ type: 'error', code: 'limit', message, retry: true, retryAfterMs }))
     },
-    close: (code, reason) => session.close(code, reason),
   })
   opened.on('message', (data, isBinary) => {
     inflow.took((data as Buffer).length)

@@ -1,5 +1,4 @@
 import type { Clock } from '@pipit/shared/clock'
-import { closeCodes } from '@pipit/shared/protocol'
 import type { HubLimits } from './limits.ts'
 
 /** What holds a socket to its limits: `ws` in production. */
@@ -9,7 +8,6 @@ export interface InflowSocket {
   resume(): void
   /** Says which limit is reached, and for how long nothing will be read. */
   tell(limit: string, pauseMs: number): void
-  close(code: number, reason: string): void
 }
 
 /** What one socket sends, against what it may. */
@@ -21,34 +19,25 @@ export interface Inflow {
 
 /** A second's worth may come at once so many times over: an SDK that was away has more to tell. */
 const atOnce = 10
-/** Who owes more than so many seconds has sent without looking at what it was told. */
-const longestPauseMs = 10_000
 
 export type InflowLimits = Pick<HubLimits, 'socketMessagesPerSecond' | 'socketBytesPerSecond'>
 
 /**
  * Two accounts that fill with time, one of messages and one of bytes. Who overdraws one is not read from until it is paid: the sender feels it by
- * its own socket, and the others by nothing.
+ * its own socket, and the others by nothing. To close it would let it come back with full accounts.
  */
 export function createInflow(clock: Clock, limits: InflowLimits, socket: InflowSocket): Inflow {
   let messages = limits.socketMessagesPerSecond * atOnce
   let bytes = limits.socketBytesPerSecond * atOnce
   let filledAt = clock.monotonic()
   let cancel: (() => void) | undefined
-  let isOver = false
 
   const filled = (account: number, perSecond: number, elapsedMs: number): number =>
     Math.min(perSecond * atOnce, account + (elapsedMs * perSecond) / 1000)
   const owedMs = (account: number, perSecond: number): number => (-account * 1000) / perSecond
 
-  function end(limit: string): void {
-    isOver = true
-    socket.close(closeCodes.protocol, `closed for sending far more than the limit ${limit}`)
-  }
-
   return {
     took(size) {
-      if (isOver) return
       const now = clock.monotonic()
       messages = filled(messages, limits.socketMessagesPerSecond, now - filledAt) - 1
       bytes = filled(bytes, limits.socketBytesPerSecond, now - filledAt) - size
@@ -58,7 +47,6 @@ export function createInflow(clock: Clock, limits: InflowLimits, socket: InflowS
       const byBytes = owedMs(bytes, limits.socketBytesPerSecond)
       const limit = byMessages > byBytes ? 'socketMessagesPerSecond' : 'socketBytesPerSecond'
       const pauseMs = Math.ceil(Math.max(byMessages, byBytes))
-      if (pauseMs > longestPauseMs) return end(limit)
       if (cancel === undefined) {
         socket.pause()
         socket.tell(limit, pauseMs)
@@ -70,7 +58,6 @@ export function createInflow(clock: Clock, limits: InflowLimits, socket: InflowS
       })
     },
     stop() {
-      isOver = true
       cancel?.()
     },
   }

@@ -18,7 +18,7 @@ export interface HubLimits {
   readonly slowMs: number
   /** Between two looks at whether a slow reader has caught up. */
   readonly slowCheckMs: number
-  /** Messages of one socket; ten seconds of them may come at once. Beyond, it is not read from for a while; far beyond, it is closed. */
+  /** Messages of one socket; ten seconds of them may come at once. Beyond, it is not read from for a while. */
   readonly socketMessagesPerSecond: number
   /** The same in bytes. */
   readonly socketBytesPerSecond: number
