@@ -1,6 +1,7 @@
 import type { Issue } from '@pipit/shared/base'
 import { parseDuration } from '@pipit/shared/clock'
 import { nearest } from '@pipit/shared/rules'
+import { defaultRetentionLimits, type RetentionLimits } from './engine/index.ts'
 import { defaultIngestLimits, type IngestLimits } from './ingest/index.ts'
 import { defaultLimits, type HubLimits } from './push/index.ts'
 
@@ -20,10 +21,15 @@ export const defaultHttpLimits: HttpLimits = {
   maxConnections: 25_000,
 }
 
-export type Limits = HttpLimits & HubLimits & IngestLimits
+export type Limits = HttpLimits & HubLimits & IngestLimits & RetentionLimits
 
 /** Whoever runs a server may set any of these, by PIPIT_LIMITS. */
-export const allDefaults: Limits = { ...defaultHttpLimits, ...defaultLimits, ...defaultIngestLimits }
+export const allDefaults: Limits = {
+  ...defaultHttpLimits,
+  ...defaultLimits,
+  ...defaultIngestLimits,
+  ...defaultRetentionLimits,
+}
 
 /** Timers of JavaScript end at once beyond this. */
 const longestTimerMs = 2 ** 31 - 1

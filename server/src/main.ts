@@ -14,6 +14,7 @@ import {
   createEngine,
   createMemberLists,
   createQueries,
+  createRetention,
   createSteadyClock,
   type Notifier,
   readRuleset,
@@ -71,8 +72,9 @@ async function serve(flags: Flags): Promise<void> {
   const notifier = logNotifier(log)
   const engine = createEngine({ storage, memberLists, publisher: hub, notifier, clock, newId: nanoid, log })
   const queries = createQueries({ storage, clock, log, ask: queryPrometheus, observe: ingest.observe })
+  const retention = createRetention({ storage, clock, log, limits })
   const app = createApp({
-    ...{ storage, engine, hub, ingest, queries, authenticate, clock, log, userAgent },
+    ...{ storage, engine, hub, ingest, queries, retention, authenticate, clock, log, userAgent },
     bootId: randomUUID(),
     draining: draining.signal,
   })
@@ -88,6 +90,7 @@ async function serve(flags: Flags): Promise<void> {
   const url = await listen(server, config.host, config.port)
   engine.start()
   queries.start()
+  retention.start()
   process.stdout.write(`Pipit ${version} listens at ${url}\n`)
   if (begun.made.length > 0) process.stdout.write(`${firstStartText(url, begun.made)}\n`)
 
@@ -99,6 +102,7 @@ async function serve(flags: Flags): Promise<void> {
   await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, drainMs).unref())])
   server.closeAllConnections()
   await queries.stop()
+  await retention.stop()
   await ingest.stop()
   await engine.stop()
   await storage.close()

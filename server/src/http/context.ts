@@ -2,6 +2,7 @@ import type { Clock } from '@pipit/shared/clock'
 import type { UserAgent } from '@pipit/shared/decide'
 import type { Catalog, RolloutCommands } from '../engine/api.ts'
 import type { Queries } from '../engine/queries.ts'
+import type { Retention } from '../engine/retention.ts'
 import type { Ingest } from '../ingest/index.ts'
 import type { Log } from '../platform/index.ts'
 import type { PushHub } from '../push/index.ts'
@@ -15,6 +16,7 @@ export interface AppDeps {
   readonly hub: PushHub
   readonly ingest: Pick<Ingest, 'counters' | 'load' | 'observe'>
   readonly queries: Pick<Queries, 'troubles'>
+  readonly retention: Pick<Retention, 'counters'>
   readonly authenticate: Authenticate
   readonly clock: Clock
   readonly log: Log

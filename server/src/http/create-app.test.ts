@@ -52,6 +52,7 @@ async function setup(options: { storage?: Storage; bootId?: string } = {}) {
   const draining = new AbortController()
   const app = createApp({
     ...{ storage: failing, engine, hub, ingest, authenticate, userAgent: () => undefined, clock, log: quiet },
+    retention: { counters: () => ({}) },
     queries: { troubles: () => [] },
     bootId: options.bootId ?? 'boot-1',
     draining: draining.signal,

@@ -101,6 +101,7 @@ export async function gatherSamples(deps: AppDeps, requests: RequestCounter): Pr
     counterSamples('ingest', 'Counts of the ingest', deps.ingest.counters()),
     ...loadSamples(deps.ingest.load()),
     counterSamples('push', 'Counts of the push hub', hub),
+    counterSamples('retention', 'Old rows that were added up or dropped', deps.retention.counters()),
     { name: 'pipit_sockets', help: 'Open SDK sockets.', kind: 'gauge', values: [{ value: sockets ?? 0 }] },
     {
       name: 'pipit_instances',

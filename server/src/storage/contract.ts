@@ -2,7 +2,7 @@ import { LatencySketch } from '@pipit/shared/sketch'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseRollout } from '../rollout/index.ts'
-import { type OutcomeDelta, type RolloutRecord, type Storage, sequenceWindow } from './ports.ts'
+import { type OutcomeDelta, type RetentionStep, type RolloutRecord, type Storage, sequenceWindow } from './ports.ts'
 
 /** How the suite gets a store. `reopen` closes it and opens the same data again; absent where data does not outlive the process. */
 export interface StorageUnderTest {
@@ -44,6 +44,17 @@ const delta = (more: Partial<OutcomeDelta> = {}): OutcomeDelta => ({
 
 const unit = (n: number): string => n.toString(16).padStart(16, '0')
 const person = { kind: 'person', name: 'ada' } as const
+
+/** Repeats a piece of work on old rows until there is no more of it; the rows of each. */
+async function all(step: (limit: number) => Promise<RetentionStep>, limit: number): Promise<number[]> {
+  const rows: number[] = []
+  for (let more = true; more; ) {
+    const done = await step(limit)
+    if (done.rows > 0) rows.push(done.rows)
+    more = done.more
+  }
+  return rows
+}
 
 /** What every storage adapter promises; run on each. */
 export function describeStorage(name: string, open: () => Promise<StorageUnderTest>): void {
@@ -150,6 +161,7 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
         to: { phase: 'running' },
       })
       expect(await storage.rollouts.delete('r1', 1)).toBe(true)
+      await all((limit) => storage.retention.dropDeleted(limit), 100)
       expect(await storage.evidence.totals('r1', 0)).toEqual([])
       expect(await storage.evidence.buckets('r1', 0)).toEqual([])
       expect(await storage.judge.get('r1')).toBeUndefined()
@@ -323,15 +335,15 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       const seen: unknown[] = []
       const twice = storage.transaction(async (stores) => {
         for (let i = 0; i < 2; i++) {
-          await stores.evidence.addOutcomes(delta({ kinds: { timeout: [3, 1] } }))
+          await stores.evidence.addOutcomes(delta({ kinds: { '5xx': [3, 1] } }))
           seen.push((await stores.evidence.ticks('r1', at))[0]?.canary)
         }
         throw new Error('no')
       })
       await expect(twice).rejects.toThrow('no')
       expect(seen).toMatchObject([
-        { n: 15, failed: 2, timed: 13, over: [5], kinds: { timeout: 1 } },
-        { n: 30, failed: 4, timed: 26, over: [10], kinds: { timeout: 2 } },
+        { n: 15, failed: 2, timed: 13, over: [5], kinds: { '5xx': 1 } },
+        { n: 30, failed: 4, timed: 26, over: [10], kinds: { '5xx': 2 } },
       ])
       await storage.evidence.addOutcomes(delta())
       expect(await storage.evidence.ticks('r1', at)).toMatchObject([{ canary: { n: 15 } }])
@@ -344,8 +356,111 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
         await stores.evidence.addOutcomes(delta())
         await stores.rollouts.delete('r1', 1)
       })
+      await storage.evidence.addOutcomes(delta({ rolloutId: 'r2' }))
+      await all((limit) => storage.retention.dropDeleted(limit), 1)
       expect(await storage.evidence.ticks('r1', { fromEpoch: 1, after: 0, through: 99 })).toEqual([])
       expect(await storage.evidence.buckets('r1', 1)).toEqual([])
+    })
+
+    it('adds old time buckets up to hours, in pieces, and what they are in sum stays', async () => {
+      const ticksOf = () => storage.evidence.ticks('r1', { fromEpoch: 1, after: -1, through: 1e9 })
+      const country = { country: { nl: [3, 1, 2, 1] } }
+      await storage.transaction(async ({ evidence }) => {
+        for (const tick of [0, 1, 7, 719, 720, 1439, 1440, 1450, 2159, 2160]) {
+          await evidence.addOutcomes(delta({ tick, kinds: { '5xx': [3, 1] }, slices: country }))
+          await evidence.addOutcomes(delta({ tick, variant: 'stable', stratum: 'forced' }))
+          const seen = { rolloutId: 'r1', runEpoch: 1, epoch: 1, tick, variant: 'canary', stratum: 'split', at: tick }
+          await evidence.expose({ ...seen, unit: unit(tick) }, { conversions: ['bought'] })
+          await evidence.observe({
+            ...{ rolloutId: 'r1', epoch: 1, tick, metric: 'cpu' },
+            arm: 'canary',
+            sum: 2,
+            count: 1,
+          })
+        }
+        // In the midst of the third hour the limits change, and so does the epoch.
+        await evidence.addOutcomes(delta({ tick: 1500, thresholdsVersion: 2 }))
+        await evidence.addOutcomes(delta({ tick: 1501, epoch: 2 }))
+      })
+      const before = await ticksOf()
+      const totals = await storage.evidence.totals('r1', 1)
+      const roll = (through: number) =>
+        all((limit) => storage.retention.rollUp('r1', { tickMs: 5000, through, limit }), 2)
+      // The second hour lacks its last bucket.
+      expect((await roll(1438)).length).toBeGreaterThan(4)
+      expect((await ticksOf()).map(({ tick }) => tick)).toEqual([0, 720, 1439, 1440, 1450, 1500, 1501, 2159, 2160])
+      await roll(2159)
+      const after = await ticksOf()
+      expect(after.map(({ tick, epoch }) => [tick, epoch])).toEqual([
+        ...[
+          [0, 1],
+          [720, 1],
+          [1440, 1],
+          [1440, 2],
+          [2160, 1],
+        ],
+      ])
+      const sumOf = (ticks: typeof after) =>
+        ticks.reduce(
+          (sum, { canary, forcedCanary, external, slices }) => ({
+            n: sum.n + canary.n,
+            failed: sum.failed + canary.failed,
+            timeouts: sum.timeouts + (canary.kinds?.['5xx'] ?? 0),
+            exposed: sum.exposed + canary.exposed,
+            atRisk: sum.atRisk + (canary.conversions.bought?.atRisk ?? 0),
+            forced: sum.forced + forcedCanary.n,
+            cpu: sum.cpu + (external?.cpu?.canary.sum ?? 0),
+            nl: sum.nl + (slices?.country?.nl?.canary.n ?? 0),
+          }),
+          { n: 0, failed: 0, timeouts: 0, exposed: 0, atRisk: 0, forced: 0, cpu: 0, nl: 0 },
+        )
+      expect(sumOf(after)).toEqual(sumOf(before))
+      expect(sumOf(after)).toMatchObject({ n: 180, timeouts: 10, exposed: 10, atRisk: 10, cpu: 20, nl: 30 })
+      expect(after[0]).toMatchObject({ thresholdsVersion: 1, canary: { n: 60, timed: 52, over: [20] } })
+      // As within one bucket: of the newest limits alone.
+      expect(after[2]).toMatchObject({ thresholdsVersion: 2, canary: { n: 60, timed: 13, over: [5] } })
+      const whole = await storage.evidence.totals('r1', 1)
+      expect(whole.map(({ timed: _counted, ...row }) => row)).toEqual(totals.map(({ timed: _counted, ...row }) => row))
+    })
+
+    it('leaves an hour as it is in which a decision was taken, or right after', async () => {
+      for (const tick of [1, 2, 721, 722, 1441, 1442]) await storage.evidence.addOutcomes(delta({ tick }))
+      const at = 2 * 3_600_000 + 20_000
+      await storage.decisions.put({ historyId: 'h1', rolloutId: 'r1', at, judge: 'j', evidence: new Uint8Array() })
+      await all((limit) => storage.retention.rollUp('r1', { tickMs: 5000, through: 1e6, limit }), 100)
+      const ticks = await storage.evidence.ticks('r1', { fromEpoch: 1, after: -1, through: 1e9 })
+      expect(ticks.map(({ tick }) => tick)).toEqual([0, 721, 722, 1441, 1442])
+    })
+
+    it('drops units, time buckets, and history with what its decisions were taken on', async () => {
+      for (const rolloutId of ['r1', 'r2']) {
+        await storage.evidence.addOutcomes(delta({ rolloutId }))
+        for (let n = 0; n < 5; n++) {
+          const seen = { rolloutId, runEpoch: 1, epoch: 1, tick: 1, variant: 'canary', stratum: 'split', at: 1 }
+          await storage.evidence.expose({ ...seen, unit: unit(n) }, { conversions: ['bought'], perUnit: ['spent'] })
+        }
+      }
+      const { retention } = storage
+      expect(await all((limit) => retention.dropUnits('r1', limit), 2)).toEqual([2, 2, 1])
+      expect(await all((limit) => retention.dropTicks('r1', limit), 100)).toEqual([3])
+      expect(await storage.evidence.totals('r1', 0)).toEqual([])
+      expect((await storage.evidence.buckets('r1', 0))[0]?.canary.n[3]).toBe(10)
+      expect(await storage.evidence.totals('r2', 0)).toMatchObject([{ n: 15, exposed: 5 }])
+      const entry = { rolloutId: 'r1', actor: person, event: 'advance', summary: 'x', from: { phase: 'running' } }
+      for (const [id, at] of [
+        ['h1', 1],
+        ['h2', 2],
+        ['h3', 3],
+      ] as const) {
+        await storage.history.append({ ...entry, id, at, to: { phase: 'running' } })
+        await storage.decisions.put({ historyId: id, rolloutId: 'r1', at, judge: 'j', evidence: new Uint8Array() })
+        await storage.audit.append({ id, at, actor: person, action: 'do', target: 'x' })
+      }
+      expect(await all((limit) => retention.dropHistory(3, limit), 1)).toEqual([2, 2])
+      expect((await storage.history.list('r1', { limit: 9 })).map(({ id }) => id)).toEqual(['h3'])
+      expect((await storage.audit.list({ limit: 9 })).map(({ id }) => id)).toEqual(['h3'])
+      expect(await storage.decisions.get('h2')).toBeUndefined()
+      expect(await storage.decisions.get('h3')).toBeDefined()
     })
 
     it('adds outcomes up, all arms but stable as canary, forced ones apart', async () => {

@@ -157,7 +157,7 @@ export interface Stores {
     insert(record: RolloutRecord): Promise<boolean>
     /** Writes `record` (its `version` already grown) over the one of `expectedVersion`; false when that is not the stored one. */
     update(record: RolloutRecord, expectedVersion: number): Promise<boolean>
-    /** Removes the rollout with its evidence, history and judge record. */
+    /** Removes the rollout with its history and judge record; its evidence belongs to nothing then and goes by `retention.dropDeleted`. */
     delete(id: string, expectedVersion: number): Promise<boolean>
     /** Sets only the wake-up time; does not change the version. */
     setWake(id: string, wakeAt: number | undefined): Promise<void>
@@ -212,6 +212,7 @@ export interface Stores {
     prune(now: number, limit: number): Promise<number>
   }
   readonly evidence: EvidenceStore
+  readonly retention: RetentionStore
   readonly idempotency: {
     get(
       key: string,
@@ -223,6 +224,32 @@ export interface Stores {
     ): Promise<void>
     prune(before: number): Promise<void>
   }
+}
+
+/** What a piece of work on old rows did, and whether there is more of it. */
+export interface RetentionStep {
+  readonly rows: number
+  readonly more: boolean
+}
+
+/** Makes old rows fewer, some at a time: each call touches about `limit` of them. */
+export interface RetentionStore {
+  /**
+   * Adds time buckets up to `through` up to hours, in the first bucket of each. An hour stays as it is until all of it is past, and for good
+   * where an automatic decision was taken in it or right after: that one can then be taken again on exactly what was known.
+   */
+  rollUp(
+    rolloutId: string,
+    options: { readonly tickMs: number; readonly through: number; readonly limit: number },
+  ): Promise<RetentionStep>
+  /** What is kept unit by unit to count each once: who was exposed, who converted, what each added up to. */
+  dropUnits(rolloutId: string, limit: number): Promise<RetentionStep>
+  /** Sums by time bucket, with external figures. Sums by epoch stay. */
+  dropTicks(rolloutId: string, limit: number): Promise<RetentionStep>
+  /** What was of rollouts that are deleted. */
+  dropDeleted(limit: number): Promise<RetentionStep>
+  /** History of all rollouts from before, with the evidence of its decisions, and audit. */
+  dropHistory(before: number, limit: number): Promise<RetentionStep>
 }
 
 /** Ids that are listed in cohorts. Whoever changes a list changes the revision in the cohort's definition with it. */

@@ -3,27 +3,9 @@ import type { RolloutDefinition } from '../../rollout/definition.ts'
 import type { RolloutState } from '../../rollout/state.ts'
 import type { CatalogRecord, RolloutRecord, Stores } from '../ports.ts'
 import type { Connection } from './database.ts'
-import * as evidence from './evidence-schema.ts'
 import * as tables from './schema.ts'
 
-const ofRollout = [
-  evidence.ticks,
-  evidence.conversionTicks,
-  evidence.cells,
-  evidence.exposures,
-  evidence.conversions,
-  evidence.sliceTicks,
-  evidence.sliceExposures,
-  evidence.sliceValues,
-  evidence.unitValues,
-  evidence.valueCells,
-  evidence.observations,
-  evidence.decisions,
-  tables.history,
-  tables.judgeMemory,
-]
-
-export function rolloutStore({ orm, flush }: Connection): Stores['rollouts'] {
+export function rolloutStore({ orm }: Connection): Stores['rollouts'] {
   const table = tables.rollouts
   const record = ({ definition, state, wakeAt, ...row }: typeof table.$inferSelect): RolloutRecord => ({
     ...row,
@@ -73,13 +55,15 @@ export function rolloutStore({ orm, flush }: Connection): Stores['rollouts'] {
       )
     },
     async delete(id, expectedVersion) {
-      flush()
       const gone =
         orm
           .delete(table)
           .where(and(eq(table.id, id), eq(table.version, expectedVersion)))
           .run().changes > 0
-      if (gone) for (const part of ofRollout) orm.delete(part).where(eq(part.rolloutId, id)).run()
+      if (gone) {
+        for (const part of [tables.history, tables.judgeMemory]) orm.delete(part).where(eq(part.rolloutId, id)).run()
+        orm.insert(tables.deletedRollouts).values({ id }).onConflictDoNothing().run()
+      }
       return gone
     },
     async setWake(id, wakeAt) {

@@ -51,6 +51,9 @@ export const rollouts = sqliteTable(
   ],
 )
 
+/** Rollouts that are gone, whose evidence is not yet. */
+export const deletedRollouts = sqliteTable('deleted_rollouts', { id: text().primaryKey() })
+
 export const judgeMemory = sqliteTable('judge_memory', {
   rolloutId: text('rollout_id').primaryKey(),
   state: text().notNull(),

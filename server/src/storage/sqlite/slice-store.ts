@@ -17,6 +17,15 @@ interface ValuePlace extends Place {
   readonly value: string
 }
 
+/** A row of the table; `over` is JSON. */
+export interface StoredSliceTick extends ValuePlace {
+  readonly n: number
+  readonly failed: number
+  readonly thresholds: number
+  readonly timed: number
+  readonly over: string
+}
+
 interface TickRow extends ValuePlace {
   readonly tick: number
   n: number
@@ -32,6 +41,8 @@ const keyOf = ({ rolloutId, epoch, variant, attribute, value }: ValuePlace): str
 export interface SliceWrites {
   addOutcomes(delta: OutcomeDelta): void
   addExposure(place: Place, slice: { readonly [attribute: string]: string }): void
+  /** All of a stored row to that of another time bucket. */
+  addStored(tick: number, stored: StoredSliceTick): void
 }
 
 export function createSliceWrites(connection: Connection): SliceWrites {
@@ -106,6 +117,12 @@ export function createSliceWrites(connection: Connection): SliceWrites {
           row.over = mergeOver(row.over, { thresholds: thresholdsVersion, timed, over })
         }
       }
+    },
+    addStored(tick, { n, failed, thresholds, timed, over, ...place }) {
+      const row = tickOf({ ...place, tick })
+      row.n += n
+      row.failed += failed
+      row.over = mergeOver(row.over, { thresholds, timed, over: JSON.parse(over) as number[] })
     },
     addExposure({ rolloutId, epoch, variant }, slice) {
       for (const [attribute, given] of Object.entries(slice)) {

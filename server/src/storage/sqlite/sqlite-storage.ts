@@ -14,6 +14,7 @@ import {
   outboxStore,
 } from './plain-stores.ts'
 import { reportStore } from './report-store.ts'
+import { retentionStore } from './retention-store.ts'
 import { catalogStore, rolloutStore } from './rollout-stores.ts'
 
 /** Methods that change something: outside a transaction each is one of its own. */
@@ -42,6 +43,7 @@ const writes: { readonly [S in keyof Stores]: readonly (keyof Stores[S])[] } = {
     'prunePending',
     'pruneEventKeys',
   ],
+  retention: ['rollUp', 'dropUnits', 'dropTicks', 'dropDeleted', 'dropHistory'],
   idempotency: ['put', 'prune'],
 }
 
@@ -60,6 +62,7 @@ function storesOn(connection: Connection): Stores {
     reports: reportStore(connection),
     decisions: decisionStore(connection),
     evidence: evidenceStore(connection),
+    retention: retentionStore(connection),
     idempotency: idempotencyStore(connection),
   }
 }
@@ -139,6 +142,7 @@ export function storageOn(file: string, writer: Connection, reader: Connection |
     reports: outside('reports'),
     decisions: outside('decisions'),
     evidence: outside('evidence'),
+    retention: outside('retention'),
     idempotency: outside('idempotency'),
     transaction,
     async check() {

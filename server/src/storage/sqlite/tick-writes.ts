@@ -11,13 +11,27 @@ export interface TickPlace {
   readonly stratum: string
 }
 
-interface TickRow extends TickPlace {
+interface TickSums {
   n: number
   failed: number
   exposed: number
   conflicts: number
   over: Exceedances
   kinds: { [kind: string]: number }
+}
+type TickRow = TickPlace & TickSums
+
+/** A row of the table. */
+export interface StoredTick extends TickPlace {
+  readonly n: number
+  readonly failed: number
+  readonly exposed: number
+  readonly conflicts: number
+  readonly thresholds: number
+  readonly timed: number
+  /** JSON. */
+  readonly over: string
+  readonly kinds: string
 }
 
 interface ConversionRow extends TickPlace {
@@ -30,6 +44,8 @@ interface ConversionRow extends TickPlace {
 export interface TickWrites {
   addOutcomes(delta: OutcomeDelta): void
   addExposure(place: TickPlace, kind: 'exposed' | 'conflicts'): void
+  /** All of a stored row to that of another place. */
+  addStored(place: TickPlace, stored: StoredTick): void
   addConversion(place: TickPlace, metric: string, kind: 'atRisk' | 'converted'): void
 }
 
@@ -60,16 +76,12 @@ export function createTickWrites(connection: Connection): TickWrites {
     keyOf,
     open(place) {
       const { rolloutId, epoch, variant, stratum } = place
-      const stored = readTick.get(rolloutId, place.tick, epoch, variant, stratum) as
-        | (Omit<TickRow, 'over' | 'kinds'> & { thresholds: number; timed: number; over: string; kinds: string })
-        | undefined
+      const stored = readTick.get(rolloutId, place.tick, epoch, variant, stratum) as StoredTick | undefined
       if (stored === undefined) {
         const over = { thresholds: 0, timed: 0, over: [] }
         return { ...placeOf(place), n: 0, failed: 0, exposed: 0, conflicts: 0, over, kinds: {} }
       }
-      const { n, failed, exposed, conflicts, thresholds, timed } = stored
-      const over = { thresholds, timed, over: JSON.parse(stored.over) as number[] }
-      return { ...placeOf(place), n, failed, exposed, conflicts, over, kinds: JSON.parse(stored.kinds) }
+      return { ...placeOf(place), ...sumsOf(stored) }
     },
     write({ rolloutId, epoch, variant, stratum, n, failed, exposed, conflicts, over, kinds, ...row }) {
       const counted = [over.thresholds, over.timed, JSON.stringify(over.over), JSON.stringify(kinds)]
@@ -100,10 +112,25 @@ export function createTickWrites(connection: Connection): TickWrites {
     addExposure(place, kind) {
       tick(place)[kind]++
     },
+    addStored(place, stored) {
+      const row = tick(place)
+      const { n, failed, exposed, conflicts, over, kinds } = sumsOf(stored)
+      row.n += n
+      row.failed += failed
+      row.exposed += exposed
+      row.conflicts += conflicts
+      row.over = mergeOver(row.over, over)
+      for (const [kind, failures] of Object.entries(kinds)) row.kinds[kind] = (row.kinds[kind] ?? 0) + failures
+    },
     addConversion(place, metric, kind) {
       conversions({ ...place, metric })[kind]++
     },
   }
+}
+
+function sumsOf({ n, failed, exposed, conflicts, thresholds, timed, over, kinds }: StoredTick): TickSums {
+  const limits = { thresholds, timed, over: JSON.parse(over) as number[] }
+  return { n, failed, exposed, conflicts, over: limits, kinds: JSON.parse(kinds) as { [kind: string]: number } }
 }
 
 /** Sums of the columns after the bucket: n, failed, timed, over… */

@@ -1,0 +1,3 @@
+CREATE TABLE `deleted_rollouts` (
+	`id` text PRIMARY KEY NOT NULL
+);
