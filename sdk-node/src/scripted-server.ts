@@ -1,7 +1,7 @@
 /** A control plane that plays a script over real sockets, for the tests of this package. */
 
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:http'
+import type { AddressInfo, Server } from 'node:net'
 import type { Ruleset } from '@pipit/shared/client'
 import { parseSdkMessage, type Report } from '@pipit/shared/protocol'
 import { WebSocketServer } from 'ws'
@@ -29,8 +29,8 @@ export const ruleset: Ruleset = {
   cohorts: {},
 }
 
-export const rulesetMessage = (changed: object = {}): string =>
-  JSON.stringify({ type: 'ruleset', ruleset: { ...ruleset, ...changed }, flushMs: 50, heartbeatMs: 15_000 })
+export const rulesetMessage = (changed: object = {}, heartbeatMs = 15_000): string =>
+  JSON.stringify({ type: 'ruleset', ruleset: { ...ruleset, ...changed }, flushMs: 50, heartbeatMs })
 
 export type { Report }
 
@@ -45,7 +45,7 @@ export interface ScriptedServer {
 }
 
 /** Greets every SDK with the ruleset, `changed` where asked, and acknowledges its reports. */
-export async function startScriptedServer(changed?: object): Promise<ScriptedServer> {
+export async function startScriptedServer(changed?: object, heartbeatMs?: number): Promise<ScriptedServer> {
   const reports: Report[] = []
   const keys: (string | undefined)[] = []
   let waiting: ((report: Report) => void)[] = []
@@ -57,7 +57,8 @@ export async function startScriptedServer(changed?: object): Promise<ScriptedSer
       const parsed = parseSdkMessage(String(data))
       if (!parsed.ok) throw new Error(`the SDK sent what is no message: ${parsed.error.message}`)
       const { message } = parsed
-      if (message.type === 'hello') socket.send(rulesetMessage(changed))
+      if (message.type === 'hello') socket.send(rulesetMessage(changed, heartbeatMs))
+      if (message.type === 'ping') socket.send('{"type":"pong"}')
       if (message.type !== 'report') return
       reports.push(message)
       socket.send(JSON.stringify({ type: 'ack', seq: message.seq }))

@@ -3,9 +3,10 @@ import { backoffMs } from './backoff.ts'
 import { initialLink, type LinkEvent, type LinkState, step } from './connection-machine.ts'
 
 const half = (): number => 0.5
-const waiting = (failures: number): LinkState => ({ phase: 'waiting', failures })
-const opening = (failures: number): LinkState => ({ phase: 'opening', failures })
-const open = (failures: number, heardAt: number): LinkState => ({
+type Phase<P extends LinkState['phase']> = Extract<LinkState, { phase: P }>
+const waiting = (failures: number): Phase<'waiting'> => ({ phase: 'waiting', failures })
+const opening = (failures: number): Phase<'opening'> => ({ phase: 'opening', failures })
+const open = (failures: number, heardAt: number): Phase<'open'> => ({
   phase: 'open',
   failures,
   heardAt,
@@ -149,6 +150,83 @@ describe('the connection machine', () => {
     ['hears nothing while it waits', waiting(1), { type: 'heard' }, 0, waiting(1), []],
   ])('%s', (_name, state, event, now, next, effects) => {
     expect(step(state, event, now, half)).toEqual({ state: next, effects })
+  })
+})
+
+describe('every state of the connection machine', () => {
+  const states: readonly LinkState[] = [
+    waiting(0),
+    waiting(3),
+    { ...waiting(1), spreadMs: 8000 },
+    opening(0),
+    opening(7),
+    { ...opening(1), spreadMs: 8000 },
+    open(0, 0),
+    open(4, 100_000),
+    { ...open(0, 99_000), heartbeatMs: 1000 },
+    { phase: 'stopped' },
+  ]
+  const events: readonly LinkEvent[] = [
+    { type: 'timer' },
+    { type: 'opened' },
+    { type: 'heard' },
+    { type: 'heard', heartbeatMs: 1000 },
+    ...[1000, 1001, 1006, 1013, 4400, 4401, 4408, 4413].flatMap((code) => [
+      closed(code),
+      closed(code, '5000'),
+      closed(code, 'not a number'),
+    ]),
+    { type: 'stop' },
+  ]
+  const now = 100_000
+  const name = (value: object): string => JSON.stringify(value).replaceAll('"', '')
+  const table = states.flatMap((state) => events.map((event) => [name(state), name(event), state, event] as const))
+
+  /** Where each event may lead that belongs to the state; all others change nothing. */
+  const goes: { readonly [phase: string]: { readonly [type: string]: readonly LinkState['phase'][] } } = {
+    waiting: { timer: ['opening'], stop: ['stopped'] },
+    opening: { opened: ['open'], timer: ['waiting'], closed: ['waiting'], stop: ['stopped'] },
+    open: { heard: ['open'], timer: ['open', 'waiting'], closed: ['waiting'], stop: ['stopped'] },
+    stopped: { stop: ['stopped'] },
+  }
+  const failuresOf = (state: LinkState): number => (state.phase === 'stopped' ? 0 : state.failures)
+  const isBusy = (event: LinkEvent): boolean =>
+    event.type === 'closed' && event.code === 1013 && event.reason === '5000'
+
+  it.each(table)('%s, %s', (_state, _event, state, event) => {
+    const { state: next, effects } = step(state, event, now, half)
+    const allowed = goes[state.phase]?.[event.type]
+    if (allowed === undefined) {
+      expect({ next, effects }).toEqual({ next: state, effects: [] })
+      return
+    }
+    const path = `${state.phase} ${event.type} ${next.phase}`
+    expect(allowed).toContain(next.phase)
+    // A timer that leads on from each new state, and never more than one.
+    const waits = effects.flatMap((effect) => (effect.type === 'wait' ? [effect.ms] : []))
+    const isNew = next.phase !== state.phase && next.phase !== 'stopped'
+    expect(waits.length).toBeGreaterThanOrEqual(Number(isNew || path === 'open timer open'))
+    expect(waits.length).toBeLessThanOrEqual(1)
+    for (const ms of waits) expect(ms >= 0 && ms <= 10_000_000).toBe(true)
+    // A socket is made where there is none, greets once, and is let go of by whoever gives it up.
+    const types = effects.map(({ type }) => type).filter((type) => type !== 'wait')
+    const expected: { readonly [path: string]: string } = {
+      'waiting timer opening': 'connect',
+      'opening opened open': 'hello',
+      'open timer open': 'ping',
+      'opening timer waiting': 'drop',
+      'open timer waiting': 'drop',
+    }
+    const only = next.phase === 'stopped' ? 'drop' : expected[path]
+    expect(types).toEqual(only === undefined ? [] : [only])
+  })
+
+  it.each(table)('counts failures: %s, %s', (_state, _event, state, event) => {
+    const { state: next } = step(state, event, now, half)
+    if (next.phase === 'stopped') return
+    const isLost = next.phase === 'waiting' && state.phase !== 'waiting' && !isBusy(event)
+    const isHeard = state.phase === 'open' && event.type === 'heard'
+    expect(failuresOf(next)).toBe(isHeard ? 0 : failuresOf(state) + Number(isLost))
   })
 })
 

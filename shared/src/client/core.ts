@@ -119,6 +119,8 @@ export function createClientCore(platform: ClientPlatform, options: ClientOption
     platform.connect &&
     createLink({ connect: platform.connect, clock, random }, options.url, options.key, {
       greeting: () => hello(rulesets.compiled?.version),
+      // A greeting that was not answered has been lost, whatever lost it.
+      beat: () => (greeted ? { type: 'ping' } : hello(rulesets.compiled?.version)),
       message: onMessage,
       state: onLinkState,
       trouble: trouble.tell,

@@ -12,6 +12,8 @@ import type { ClientPlatform, Connection } from './platform.ts'
 export interface LinkHandlers {
   /** The socket is up: time for the greeting. */
   greeting(): SdkMessage
+  /** What shows the server that this SDK is there, and asks whether it is. */
+  beat(): SdkMessage
   message(message: ServerMessage): void
   /** Up or down; `failures` counts the lost attempts in a row. */
   state(online: boolean, failures: number): void
@@ -74,7 +76,7 @@ export function createLink(parts: LinkParts, url: string, key: string, handlers:
         send(handlers.greeting())
         return
       case 'ping':
-        send({ type: 'ping' })
+        send(handlers.beat())
         return
       case 'drop':
         generation++

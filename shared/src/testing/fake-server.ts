@@ -9,19 +9,7 @@ import {
   type ServerMessage,
 } from '../protocol/index.ts'
 import type { Ruleset } from '../rules/index.ts'
-
-/** What the network does to frames; each a chance from 0 to 1. A stream never reorders by itself, but it may be cut anywhere. */
-export interface Weather {
-  /** A connection attempt fails. */
-  readonly refuse: number
-  /** A frame is the last that gets through: the connection is lost after (or before) it. */
-  readonly cut: number
-  /** A frame arrives damaged. */
-  readonly damage: number
-  readonly delayMs: number
-}
-
-export const fairWeather: Weather = { refuse: 0, cut: 0, damage: 0, delayMs: 1 }
+import { createDuplex, fairWeather, type Weather } from './duplex.ts'
 
 /** A control plane in memory: the wire as the real one speaks it, with the (instance, seq) rule, on any clock. */
 export interface FakeServer {
@@ -54,6 +42,7 @@ export function createFakeServer(clock: Clock, random: Random, initial: Ruleset)
   const accepted: Report[] = []
   const received: SdkMessage[] = []
   let ruleset = initial
+  const carry = createDuplex(clock, random, () => server.weather)
 
   /** The rule that makes every report count once. */
   function take(instance: string, report: Report): ServerMessage {
@@ -116,19 +105,16 @@ export function createFakeServer(clock: Clock, random: Random, initial: Ruleset)
         sockets.delete(socket)
         handlers.close(code, reason)
       }
-      const damaged = (text: string): string =>
-        random() < server.weather.damage ? text.slice(0, Math.floor(random() * text.length)) : text
       const cut = (): boolean => random() < server.weather.cut
       const socket: Socket = {
         instance: '',
         end: (code, reason) => later(() => end(code, reason)),
-        deliver: (text) => {
-          later(() => {
+        deliver: (text) =>
+          carry(text, (arrived) => {
             if (over || server.state === 'away') return
             if (cut()) return end(1006, '')
-            handlers.message(damaged(text))
-          })
-        },
+            handlers.message(arrived)
+          }),
       }
       later(() => {
         if (over) return
@@ -140,9 +126,9 @@ export function createFakeServer(clock: Clock, random: Random, initial: Ruleset)
       return {
         send(text) {
           if (!open || over) return
-          later(() => {
+          carry(text, (arrived) => {
             if (over || server.state === 'away') return
-            const parsed = parseSdkMessage(damaged(text))
+            const parsed = parseSdkMessage(arrived)
             if (parsed.ok) answer(socket, parsed.message, (message) => socket.deliver(encodeMessage(message)))
             else socket.deliver(encodeMessage({ ...parsed.error, retry: true }))
             if (cut()) end(1006, '')
