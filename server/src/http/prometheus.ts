@@ -1,4 +1,5 @@
 import type { IngestLoad } from '../ingest/index.ts'
+import type { EnvironmentRecord } from '../storage/ports.ts'
 import type { AppDeps } from './context.ts'
 
 /**
@@ -84,6 +85,23 @@ function loadSamples(load: IngestLoad): readonly Sample[] {
   ]
 }
 
+/** How SDKs report is told with the ruleset; where that cannot be read, nobody is told anything new. */
+async function evidenceAge({ hub, ingest }: AppDeps, environments: readonly EnvironmentRecord[]): Promise<Sample> {
+  const { oldestMs, commitMs } = ingest.load()
+  const values: Sample['values'][number][] = []
+  for (const { name } of environments) {
+    const edition = await hub.edition(name).catch(() => undefined)
+    if (edition === undefined) continue
+    values.push({ labels: { environment: name }, value: edition.cadence.flushMs + oldestMs + commitMs })
+  }
+  return {
+    name: 'pipit_evidence_age_ms',
+    help: 'How long ago something may have happened at an SDK that is connected, and not be in the evidence yet.',
+    kind: 'gauge',
+    values,
+  }
+}
+
 /** Everything /metrics tells. No keys of rollouts and no names of people: the page needs no token. */
 export async function gatherSamples(deps: AppDeps, requests: RequestCounter): Promise<readonly Sample[]> {
   const environments = await deps.storage.environments.list()
@@ -100,6 +118,7 @@ export async function gatherSamples(deps: AppDeps, requests: RequestCounter): Pr
     requests.sample(),
     counterSamples('ingest', 'Counts of the ingest', deps.ingest.counters()),
     ...loadSamples(deps.ingest.load()),
+    await evidenceAge(deps, environments),
     counterSamples('push', 'Counts of the push hub', hub),
     counterSamples('retention', 'Old rows that were added up or dropped', deps.retention.counters()),
     { name: 'pipit_sockets', help: 'Open SDK sockets.', kind: 'gauge', values: [{ value: sockets ?? 0 }] },
