@@ -4,8 +4,14 @@ import { initialLink, type LinkEvent, type LinkState, step } from './connection-
 
 const half = (): number => 0.5
 type Phase<P extends LinkState['phase']> = Extract<LinkState, { phase: P }>
-const waiting = (failures: number): Phase<'waiting'> => ({ phase: 'waiting', failures })
-const opening = (failures: number): Phase<'opening'> => ({ phase: 'opening', failures })
+const waiting = (failures: number, spreadMs?: number): Phase<'waiting'> => ({
+  ...{ phase: 'waiting', failures },
+  ...(spreadMs === undefined ? {} : { spreadMs }),
+})
+const opening = (failures: number, spreadMs?: number): Phase<'opening'> => ({
+  ...{ phase: 'opening', failures },
+  ...(spreadMs === undefined ? {} : { spreadMs }),
+})
 const open = (failures: number, heardAt: number): Phase<'open'> => ({
   phase: 'open',
   failures,
@@ -78,7 +84,7 @@ describe('the connection machine', () => {
       open(0, 0),
       closed(1001, '8000'),
       0,
-      { ...waiting(1), spreadMs: 8000 },
+      waiting(1, 8000),
       [{ type: 'wait', ms: 4000 }],
     ],
     [
@@ -115,31 +121,31 @@ describe('the connection machine', () => {
     ],
     [
       'keeps to that spread while the server is not back',
-      { ...waiting(1), spreadMs: 8000 },
+      waiting(1, 8000),
       { type: 'timer' },
       0,
-      { ...opening(1), spreadMs: 8000 },
+      opening(1, 8000),
       [{ type: 'connect' }, { type: 'wait', ms: 10_000 }],
     ],
     [
       'and spreads the next attempt in the same way',
-      { ...opening(1), spreadMs: 8000 },
+      opening(1, 8000),
       closed(1006),
       0,
-      { ...waiting(2), spreadMs: 8000 },
+      waiting(2, 8000),
       [{ type: 'wait', ms: 4000 }],
     ],
     [
       'and one after an attempt that hung',
-      { ...opening(5), spreadMs: 8000 },
+      opening(5, 8000),
       { type: 'timer' },
       0,
-      { ...waiting(6), spreadMs: 8000 },
+      waiting(6, 8000),
       [{ type: 'drop' }, { type: 'wait', ms: 15_000 }],
     ],
     [
       'until it is open',
-      { ...opening(5), spreadMs: 8000 },
+      opening(5, 8000),
       { type: 'opened' },
       7,
       open(5, 7),
@@ -157,10 +163,10 @@ describe('every state of the connection machine', () => {
   const states: readonly LinkState[] = [
     waiting(0),
     waiting(3),
-    { ...waiting(1), spreadMs: 8000 },
+    waiting(1, 8000),
     opening(0),
     opening(7),
-    { ...opening(1), spreadMs: 8000 },
+    opening(1, 8000),
     open(0, 0),
     open(4, 100_000),
     { ...open(0, 99_000), heartbeatMs: 1000 },
