@@ -59,6 +59,7 @@ export interface Hub extends Publisher {
     readonly instance: string
     readonly environment: string
     readonly sdk: string
+    readonly labels?: { readonly [name: string]: string } | undefined
     readonly version: number
     readonly breakers?: readonly string[]
   }): void

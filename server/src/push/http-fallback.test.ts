@@ -1,6 +1,6 @@
 import { createFakeClock } from '@pipit/shared/testing'
 import { describe, expect, it } from 'vitest'
-import { instanceFault, reportResponse, rulesetResponse } from './http-fallback.ts'
+import { instanceFault, readLabels, reportResponse, rulesetResponse } from './http-fallback.ts'
 import { hubOf, rulesetOf, seated } from './hub-fixture.ts'
 
 const request = { environment: 'production', instance: 'http-instance', sdk: 'sdk-node/0.1.0' }
@@ -103,4 +103,33 @@ it('an instance id is 8 to 64 plain characters', () => {
   expect(instanceFault(undefined)).toContain('x-pipit-instance')
   expect(instanceFault('short')).toContain('8 to 64')
   expect(instanceFault('a b c d e f')).toContain('8 to 64')
+})
+
+describe('labels in a header', () => {
+  const header = (labels: unknown): string => encodeURIComponent(JSON.stringify(labels))
+
+  it('are those of the greeting on a socket', async () => {
+    const { hub, reports } = hubOf()
+    const labels = { region: 'eu', Ort: 'Zürich' }
+    expect(readLabels(header(labels))).toEqual({ labels })
+    await rulesetResponse(hub, { ...request, labels }, undefined)
+    await reportResponse(hub, { ...request, labels }, '{"type":"report","seq":1}')
+    expect(hub.instances('production')).toMatchObject([{ labels }])
+    expect(reports[0]?.instance).toEqual({ id: 'http-instance', sdk: 'sdk-node@0.1.0', labels })
+  })
+
+  it.each([
+    ['no JSON', '%7Bregion', 'x-pipit-labels is not URI-encoded JSON'],
+    ['a broken escape', '%E0%A4%A', 'x-pipit-labels is not URI-encoded JSON'],
+    ['a list', header([1]), expect.stringMatching(/^x-pipit-labels is refused: /)],
+    ['a number as value', header({ region: 7 }), expect.stringMatching(/^x-pipit-labels is refused: /)],
+    [
+      'too many',
+      header(Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`l${i}`, '']))),
+      expect.stringMatching(/at most 16/),
+    ],
+    ['too long', header({ region: 'x'.repeat(5000) }), expect.stringMatching(/at most 4096 are taken$/)],
+  ])('are refused where they are %s', (_name, text, fault) => {
+    expect(readLabels(text)).toEqual({ fault })
+  })
 })

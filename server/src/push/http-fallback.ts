@@ -1,4 +1,4 @@
-import { encodeMessage, parseSdkMessage } from '@pipit/shared/protocol'
+import { encodeMessage, type Hello, parseSdkMessage, protocolVersion } from '@pipit/shared/protocol'
 import type { PushHub } from './hub.ts'
 
 export interface SdkRequest {
@@ -6,6 +6,7 @@ export interface SdkRequest {
   readonly instance: string
   /** `name/version`. */
   readonly sdk: string
+  readonly labels?: Hello['labels']
 }
 
 const instancePattern = /^[\w.-]{8,64}$/
@@ -14,6 +15,26 @@ const instancePattern = /^[\w.-]{8,64}$/
 export function instanceFault(instance: string | undefined): string | undefined {
   if (instance === undefined) return 'give the SDK instance as header x-pipit-instance'
   return instancePattern.test(instance) ? undefined : 'x-pipit-instance must have 8 to 64 letters, digits, _ . -'
+}
+
+/** Longer ones are refused; SDKs leave out labels that would need more. */
+const maxLabelsHeader = 4096
+
+/** The labels in the header `x-pipit-labels`, URI-encoded JSON of what `hello` has on a socket; or what is wrong with it. */
+export function readLabels(header: string): { readonly labels: Hello['labels'] } | { readonly fault: string } {
+  const wrong = (why: string) => ({ fault: `x-pipit-labels ${why}` })
+  if (header.length > maxLabelsHeader)
+    return wrong(`has ${header.length} characters; at most ${maxLabelsHeader} are taken`)
+  try {
+    const labels = JSON.parse(decodeURIComponent(header)) as unknown
+    const sdk = { name: 'http', version: '0' }
+    const hello = { type: 'hello', protocol: protocolVersion, sdk, instance: 'over-http', labels }
+    const parsed = parseSdkMessage(JSON.stringify(hello))
+    if (!parsed.ok) return wrong(`is refused: ${parsed.error.message}`)
+    return { labels: parsed.message.type === 'hello' ? parsed.message.labels : undefined }
+  } catch {
+    return wrong('is not URI-encoded JSON')
+  }
 }
 
 /** The whole ruleset for an SDK without a socket; 304 when it holds it already. The body is made once per version. */
@@ -52,7 +73,9 @@ export async function reportResponse(
   const breakers = message.breakers?.map((breaker) => breaker.rollout)
   hub.heard({ ...request, version: 0, ...(breakers === undefined ? {} : { breakers }) })
   try {
-    const from = { id: request.instance, sdk: request.sdk.replace(/\/(?=[^/]*$)/, '@') }
+    const { labels } = request
+    const sdk = request.sdk.replace(/\/(?=[^/]*$)/, '@')
+    const from = { id: request.instance, sdk, ...(labels === undefined ? {} : { labels }) }
     const result = await hub.ingest.submit(request.environment, from, message)
     if (!('type' in result)) return { status: 200, body: encodeMessage({ type: 'ack', seq: result.seq }) }
     return { status: result.retry ? 503 : 400, body: encodeMessage(result) }

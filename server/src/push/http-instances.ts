@@ -8,6 +8,7 @@ type Heard = Parameters<Hub['heard']>[0]
 export interface HttpInstances {
   /** False where there are too many to remember another. */
   heard(instance: Heard): boolean
+  readonly size: number
   has(instance: string): boolean
   /** It has a socket now. */
   forget(instance: string): void
@@ -25,7 +26,7 @@ export function createHttpInstances(
   const known = new Map<string, { readonly view: InstanceView; readonly heardAt: number }>()
 
   return {
-    heard({ instance, environment, sdk, version, breakers }) {
+    heard({ instance, environment, sdk, labels, version, breakers }) {
       const before = known.get(instance)?.view
       if (before === undefined && known.size >= most) return false
       const [name = sdk, sdkVersion = ''] = sdk.split('/')
@@ -35,7 +36,7 @@ export function createHttpInstances(
         environment,
         kind,
         sdk: { name, version: sdkVersion },
-        labels: {},
+        labels: labels ?? before?.labels ?? {},
         connectedAt: before?.connectedAt ?? now,
         lastSeenAt: now,
         // A report, and the first poll, do not tell a version.
@@ -46,6 +47,9 @@ export function createHttpInstances(
       }
       known.set(instance, { view, heardAt: clock.monotonic() })
       return true
+    },
+    get size() {
+      return known.size
     },
     has: (instance) => known.has(instance),
     forget(instance) {

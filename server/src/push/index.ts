@@ -1,6 +1,6 @@
 export type { Convergence, Hub, InstanceView } from './api.ts'
 export { addressOfRequest, attachHub, originFault } from './attach.ts'
-export { instanceFault, reportResponse, rulesetResponse, type SdkRequest } from './http-fallback.ts'
+export { instanceFault, readLabels, reportResponse, rulesetResponse, type SdkRequest } from './http-fallback.ts'
 export { type Authenticate, createHub, type HubParts, type KeyOwner, type PushHub, type Who } from './hub.ts'
 export { defaultLimits, type HubLimits } from './limits.ts'
 export { pageResponse } from './pages/http-page.ts'

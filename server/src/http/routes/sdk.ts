@@ -1,6 +1,6 @@
 import { wireLimits } from '@pipit/shared/protocol'
 import { type Context, Hono } from 'hono'
-import { type KeyOwner, reportResponse, rulesetResponse, type SdkRequest } from '../../push/index.ts'
+import { type KeyOwner, readLabels, reportResponse, rulesetResponse, type SdkRequest } from '../../push/index.ts'
 import type { AppDeps } from '../context.ts'
 import { pageSdk } from './page-sdk.ts'
 import { bearerOf, instanceOf, ownerOf, Refused, sdkOf, textOf, unavailable, wireHeaders } from './sdk-request.ts'
@@ -12,7 +12,12 @@ export function sdkRoutes(deps: AppDeps): Hono {
 
   function requestOf({ environment }: KeyOwner, headers: Headers): SdkRequest {
     const instance = instanceOf(headers.get('x-pipit-instance') ?? undefined, 'x-pipit-instance')
-    return { environment, instance, sdk: sdkOf(headers.get('x-pipit-sdk') ?? undefined) }
+    const sdk = sdkOf(headers.get('x-pipit-sdk') ?? undefined)
+    const header = headers.get('x-pipit-labels')
+    if (header === null) return { environment, instance, sdk }
+    const read = readLabels(header)
+    if ('fault' in read) throw new Refused(400, 'bad-message', read.fault, 'x-pipit-labels')
+    return { environment, instance, sdk, ...(read.labels === undefined ? {} : { labels: read.labels }) }
   }
 
   async function serverOf(c: Context): Promise<KeyOwner> {
