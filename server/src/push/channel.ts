@@ -1,21 +1,19 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@pipit/shared/clock'
 import { closeCodes, type Hello } from '@pipit/shared/protocol'
 import type { Ruleset } from '@pipit/shared/rules'
 import type { Convergence, Hub, InstanceView } from './api.ts'
 import { createConvergenceLog } from './convergence.ts'
-import { createEdition, type Edition, patchFrame } from './edition.ts'
+import { createEdition, type Edition, paceFrame, patchFrame } from './edition.ts'
 import { messageFrame } from './frame.ts'
 import { createHttpInstances } from './http-instances.ts'
+import { inTurns } from './in-turns.ts'
 import type { HubLimits } from './limits.ts'
+import { leastFlushMs } from './pace.ts'
 import { createPageChannel, type PageChannel, type PageChannelParts } from './pages/page-channel.ts'
 import type { Session } from './session.ts'
 
-/**
- * For how long sockets are written to before others get their turn. What comes meanwhile waits so long; and each turn of the others is one in which
- * thousands of receipts may come before the rest of the sockets have the change.
- */
-const turnMs = 50
+/** After the pace of reports has changed: while thousands come, it changes some more. */
+const paceSettlesMs = 1000
 /** Over how long SDKs return that came while the ruleset could not be read. */
 const unreadableSpreadMs = 5000
 
@@ -29,6 +27,8 @@ export interface ChannelParts {
   /** Does not read: to be brought up to date when it does, or cut. */
   readonly slow: (session: Session) => void
   readonly count: (counter: string) => void
+  /** SDKs of servers over all environments, which share the budget of reports. */
+  readonly reporters: () => number
   readonly pages: Pick<PageChannelParts, 'userAgent' | 'identify' | 'hold' | 'release'>
 }
 
@@ -49,6 +49,8 @@ export interface Channel {
   heard(instance: Parameters<Hub['heard']>[0]): void
   /** Lets go of polling instances that are gone. */
   expire(): void
+  /** Instances without a socket, pages left out. */
+  readonly polling: number
   breakers(rollout: string): { readonly open: number; readonly instances: number }
   instances(): readonly InstanceView[]
   convergence(): readonly Convergence[]
@@ -62,6 +64,8 @@ export function createChannel(parts: ChannelParts): Channel {
   const overHttp = createHttpInstances(clock, limits)
   const receipts = createConvergenceLog(limits)
   let current: Edition | undefined
+  let leastMs = 0
+  let isPaceOwed = false
   let running: Promise<void> | undefined
   let queued: Promise<void> | undefined
 
@@ -91,8 +95,9 @@ export function createChannel(parts: ChannelParts): Channel {
   }
 
   async function readAndPush(isPublish: boolean): Promise<void> {
-    const after = createEdition(await parts.projectRuleset(), limits.heartbeatMs)
+    const ruleset = await parts.projectRuleset()
     const before = current
+    const after = createEdition(ruleset, limits.heartbeatMs, leastMs)
     if (before !== undefined && before.ruleset.version >= after.ruleset.version) return
     current = after
     if (before !== undefined || isPublish) receipts.published(after.ruleset.version, clock.now(), clock.monotonic())
@@ -104,15 +109,31 @@ export function createChannel(parts: ChannelParts): Channel {
   async function push(before: Edition, after: Edition): Promise<void> {
     const patch = patchFrame(before, after)
     const { version } = after.ruleset
-    let turnEnds = clock.monotonic() + turnMs
-    for (const session of [...members]) {
-      if (session.sentVersion === version) continue
-      if (clock.monotonic() >= turnEnds) {
-        await setImmediate()
-        turnEnds = clock.monotonic() + turnMs
-      }
+    await inTurns(clock, [...members], (session) => {
+      if (session.sentVersion === version) return
       bring(session, session.sentVersion === before.ruleset.version ? patch : after.frame(), after)
-    }
+    })
+  }
+
+  /** Holds the reports of all SDKs within their budget: who comes from now on is told at once, the others soon. */
+  function setPace(): void {
+    const next = leastFlushMs(leastMs, parts.reporters(), limits.reportsPerSecond)
+    if (next === leastMs || current === undefined) return
+    leastMs = next
+    const paced = createEdition(current.ruleset, limits.heartbeatMs, leastMs)
+    if (paced.cadence.flushMs === current.cadence.flushMs) return
+    current = paced
+    if (!isPaceOwed) clock.setTimer(paceSettlesMs, () => void tellPace())
+    isPaceOwed = true
+  }
+
+  async function tellPace(): Promise<void> {
+    isPaceOwed = false
+    if (current === undefined) return
+    const edition = current
+    await inTurns(clock, [...members], (session) => {
+      if (session.sentVersion === edition.ruleset.version) bring(session, paceFrame(edition), edition)
+    })
   }
 
   async function edition(): Promise<Edition> {
@@ -127,15 +148,17 @@ export function createChannel(parts: ChannelParts): Channel {
     members.add(session)
     sockets.set(instance, (sockets.get(instance) ?? 0) + 1)
     overHttp.forget(instance)
+    setPace()
   }
 
   async function greetServer(session: Session, { instance, version }: Hello): Promise<void> {
-    const newest = await edition()
-    if (session.isClosed) return
+    await edition()
+    if (session.isClosed || current === undefined) return
     // A version that is still to come is of another database.
-    const held = version !== undefined && version <= newest.ruleset.version ? version : 0
+    const held = version !== undefined && version <= current.ruleset.version ? version : 0
     admit(session, instance, held)
     session.sentVersion = 0
+    const newest = current
     const isHeld = held === newest.ruleset.version
     bring(session, isHeld ? newest.nothingNew() : newest.frame(), newest)
   }
@@ -192,12 +215,17 @@ export function createChannel(parts: ChannelParts): Channel {
       if (sockets.has(instance.instance)) return
       if (!overHttp.heard(instance)) return parts.count('unknown_http_instances')
       receipts.came(instance.instance, instance.version, clock.monotonic())
+      setPace()
     },
     expire() {
       void pages.tick()
       const now = clock.monotonic()
       for (const instance of overHttp.expire()) if (!sockets.has(instance)) receipts.left(instance, 'lost', now)
       receipts.expire(now)
+      setPace()
+    },
+    get polling() {
+      return overHttp.size
     },
     breakers(rollout) {
       let open = 0

@@ -22,9 +22,10 @@ export interface Edition {
   receipt(): Buffer
 }
 
-export function createEdition(ruleset: Ruleset, heartbeatMs: number): Edition {
+/** SDKs report each `leastFlushMs` or less often. */
+export function createEdition(ruleset: Ruleset, heartbeatMs: number, leastFlushMs = 0): Edition {
   const { version } = ruleset
-  const cadence = { flushMs: flushMsOf(ruleset), heartbeatMs }
+  const cadence = { flushMs: Math.max(flushMsOf(ruleset), leastFlushMs), heartbeatMs }
   // The salt in it keeps versions of different databases apart.
   const database = createHash('sha256').update(ruleset.unitSalt).digest('hex').slice(0, 8)
   const text = once(() => encodeMessage({ type: 'ruleset', ruleset, ...cadence }))
@@ -46,6 +47,10 @@ function flushMsOf(ruleset: Ruleset): number {
   )
   return isJudged ? judgedFlushMs : idleFlushMs
 }
+
+/** For who holds the edition already: only how often to report. */
+export const paceFrame = ({ ruleset: { version }, cadence: { flushMs } }: Edition): Buffer =>
+  messageFrame({ type: 'patch', from: version, version, flushMs })
 
 /** What leads from one edition to the next; the cadence is told when it changes. */
 export function patchFrame(before: Edition, after: Edition): Buffer {

@@ -1,5 +1,6 @@
 import { createFakeClock } from '@pipit/shared/testing'
 import { afterEach, describe, expect, it } from 'vitest'
+import { rulesetResponse } from './http-fallback.ts'
 import { type HubOptions, hello, hubOf, rollout, rulesetOf, seated, serveHub } from './hub-fixture.ts'
 
 const cleanUps: (() => Promise<void>)[] = []
@@ -339,6 +340,37 @@ describe('publishing', () => {
     old.leave()
     back.session.receive('{"type":"applied","version":2}')
     expect(hub.convergence('production')[0]).toMatchObject({ instances: 1, applied: 1, behind: [] })
+  })
+})
+
+describe('the pace of reports', () => {
+  it('is told to who comes, soon to all others, and again when they have gone', async () => {
+    const clock = createFakeClock()
+    const { hub } = hubOf({ clock, limits: { reportsPerSecond: 10 } })
+    const seats = []
+    for (let i = 0; i < 25; i++) seats.push(await seated(hub, `instance-${i}`, 1))
+    const flushOf = (i: number) =>
+      seats[i]
+        ?.messages()
+        .filter(({ flushMs }) => flushMs !== undefined)
+        .at(-1)
+    expect(flushOf(0)).toMatchObject({ flushMs: 1000 })
+    expect(flushOf(24)).toMatchObject({ from: 1, version: 1, flushMs: 2500 })
+    await clock.advance(1000)
+    expect(flushOf(0)).toEqual({ type: 'patch', from: 1, version: 1, flushMs: 2500 })
+    for (const { leave } of seats.splice(1)) leave(true)
+    await clock.advance(16_000)
+    expect(flushOf(0)).toEqual({ type: 'patch', from: 1, version: 1, flushMs: 1000 })
+  })
+
+  it('holds for SDKs of other environments and those without a socket too', async () => {
+    const { hub } = hubOf({ limits: { reportsPerSecond: 2 } })
+    for (let i = 0; i < 8; i++) {
+      const request = { environment: 'staging', instance: `http-instance-${i}`, sdk: 'sdk-node/0.1.0' }
+      await rulesetResponse(hub, request, undefined)
+    }
+    const { messages } = await seated(hub, 'instance-a')
+    expect(messages()).toMatchObject([{ type: 'ruleset', flushMs: 5700 }])
   })
 })
 

@@ -93,6 +93,8 @@ export function createHub(parts: HubParts): PushHub {
   const revoked = new Set<string>()
   const counters: { [name: string]: number } = {}
   let isClosed = false
+  /** Sockets of servers, which report over them. */
+  let servers = 0
   let emptied: (() => void) | undefined
 
   const count = (counter: string, by = 1): void => {
@@ -108,12 +110,18 @@ export function createHub(parts: HubParts): PushHub {
     },
   })
 
+  function reporters(): number {
+    let polling = 0
+    for (const each of channels.values()) polling += each.polling
+    return servers + polling
+  }
+
   function channel(environment: string): Channel {
     let found = channels.get(environment)
     if (found === undefined) {
       const projectRuleset = (): Promise<Ruleset> => parts.projectRuleset(environment)
       found = createChannel({
-        ...{ environment, projectRuleset, clock, limits, log, slow: tender.slow, count },
+        ...{ environment, projectRuleset, clock, limits, log, slow: tender.slow, count, reporters },
         pages: {
           userAgent: parts.userAgent,
           identify: async (claim, agent) => identify(claim, agent, await pageSettings(environment)),
@@ -148,6 +156,7 @@ export function createHub(parts: HubParts): PushHub {
       })
       sessions.add(session)
       if (isPage) pageLimits.opened(who)
+      else servers++
       tender.join(session)
       const cancelHello = clock.setTimer(limits.helloTimeoutMs, () => {
         if (session.hello === undefined) session.close(closeCodes.protocol, 'no hello in time')
@@ -159,6 +168,7 @@ export function createHub(parts: HubParts): PushHub {
           session.terminate()
           if (!sessions.delete(session)) return
           if (isPage) pageLimits.closed(who)
+          else servers--
           tender.leave(session)
           home.leave(session, isEnded)
           if (sessions.size === 0) emptied?.()

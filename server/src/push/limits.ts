@@ -26,6 +26,8 @@ export interface HubLimits {
   readonly badMessages: number
   /** Reports of one socket that are being stored; an SDK sends them one at a time. */
   readonly reportsInHand: number
+  /** Reports of all SDKs of servers together: they are told to report less often where they are more. */
+  readonly reportsPerSecond: number
   /** An instance of the HTTP fallback that was not heard for so long is gone. */
   readonly httpGoneMs: number
   /** Instances of the HTTP fallback that are remembered, per environment. */
@@ -72,6 +74,7 @@ export const defaultLimits: HubLimits = {
   socketBytesPerSecond: 524_288,
   badMessages: 20,
   reportsInHand: 2,
+  reportsPerSecond: 2000,
   httpGoneMs: 60_000,
   maxHttpInstances: 20_000,
   unreachedMs: 600_000,
