@@ -58,6 +58,8 @@ describe('for machines', () => {
     expect(await get('/healthz')).toBe('{"status":"ok"}')
     expect(await get('/readyz')).toBe('{"status":"ok"}')
     const metrics = await get('/metrics')
+    expect(metrics).toMatch(/^pipit_evidence_age_ms\{environment="production"\} \d+$/m)
+    expect(metrics).toMatch(/^pipit_ingest_failing_ms 0$/m)
     expect(metrics).toMatch(/^pipit_http_requests_total\{method="GET",status="2xx"\} \d+$/m)
     expect(metrics).toMatch(/^pipit_rollouts\{environment="production",phase="draft"\} \d+$/m)
   })

@@ -8,7 +8,14 @@ import { addPlanOptions, type PlanFlags, planText, planTraffic, readEffects } fr
 import { previewText, type ShownPreview } from './preview.ts'
 import { replayFile, replayRollout } from './replay.ts'
 import { readRolloutFile } from './rollout-file.ts'
-import { rolloutTable, type ShownAnalysis, type ShownRollout, statusText } from './show.ts'
+import {
+  pushedText,
+  rolloutTable,
+  type ShownAnalysis,
+  type ShownConvergence,
+  type ShownRollout,
+  statusText,
+} from './show.ts'
 import { writeTypes } from './types/write-types.ts'
 
 /** What the commands need of the world around them. */
@@ -149,6 +156,8 @@ function addRemoteCommands(program: Command, parts: CliParts): void {
     const client = api(options)
     const rollout = (await client.call('GET', path)) as ShownRollout
     parts.out(statusText(rollout, (await client.call('GET', `${path}/analysis`)) as ShownAnalysis))
+    const pushed = (await client.call('GET', `${path}/convergence?limit=1`)) as { items: readonly ShownConvergence[] }
+    parts.out(pushedText(pushed.items[0]))
   })
 
   remote('types', 'write a declaration file: keys, variants and payload types of the rollouts')

@@ -1,3 +1,5 @@
+import { formatDuration } from '@pipit/shared/clock'
+
 /** What the commands print, as plain text for people. */
 
 interface Row {
@@ -70,6 +72,41 @@ export interface ShownAnalysis {
       readonly towardsAdvance?: number
     }[]
   }
+}
+
+/** What `convergence` answers of a version, as far as it is printed. */
+export interface ShownConvergence {
+  readonly version: number
+  readonly complete: boolean
+  readonly instances: number
+  readonly applied: number
+  readonly behind: readonly ShownLaggard[]
+  readonly unreached: readonly ShownLaggard[]
+  readonly unreachedCount: number
+}
+
+interface ShownLaggard {
+  readonly instance: string
+  readonly version: number
+  readonly sinceMs: number
+}
+
+/** How far the newest change has come: complete, or who decides by an older one. */
+export function pushedText(newest: ShownConvergence | undefined): string {
+  if (newest === undefined) return 'pushed   nothing since the server started'
+  const { version, complete, instances, applied, behind, unreached, unreachedCount } = newest
+  const named = (laggards: readonly ShownLaggard[], count: number): string => {
+    const names = laggards
+      .slice(0, 5)
+      .map((one) => `${one.instance} (version ${one.version}, ${formatDuration(one.sinceMs)})`)
+    return [...names, ...(count > names.length ? [`${count - names.length} more`] : [])].join(', ')
+  }
+  const late = instances - applied - unreachedCount
+  return [
+    `pushed   version ${version}: confirmed by ${applied} of ${instances}, ${complete ? 'complete' : 'not complete'}`,
+    ...(late > 0 ? [`behind   ${named(behind, late)}`] : []),
+    ...(unreachedCount > 0 ? [`missed   ${named(unreached, unreachedCount)}`] : []),
+  ].join('\n')
 }
 
 export function statusText(rollout: ShownRollout, { judgement, score }: ShownAnalysis): string {

@@ -1,5 +1,5 @@
 import { ago, evidence, figures, h, lasting, phaseBadge, sentenceOf, stageTrack } from './draw.js'
-import { count, figure, ratio, weight } from './text.js'
+import { count, figure, ratio, span, weight } from './text.js'
 
 /** What can be done in which phase, in the order of the buttons. */
 const actions = {
@@ -143,6 +143,21 @@ export function historyList(entries) {
   )
 }
 
+/** Who decides by an older version yet: a change is complete when there is nobody. */
+function missing({ complete, behind, unreached, unreachedCount, instances, applied }) {
+  if (complete) return instances === 0 ? [] : [h('p', { class: 'quiet' }, 'Complete: everybody decides by it.')]
+  const named = (laggards, count, what) => {
+    if (count === 0) return []
+    const names = laggards.slice(0, 10).map((one) => `${one.instance} (version ${one.version}, ${span(one.sinceMs)})`)
+    const more = count > names.length ? `, and ${count - names.length} more` : ''
+    return [h('p', {}, `${what}: ${names.join(', ')}${more}.`)]
+  }
+  return [
+    ...named(behind, instances - applied - unreachedCount, 'Not complete. Connected and behind'),
+    ...named(unreached, unreachedCount, 'Not complete. Hung up before it came, and may still decide by what they had'),
+  ]
+}
+
 export function convergence(versions, instances) {
   const [newest] = versions
   const ms = (value) => (value === undefined ? '–' : `${Math.round(value)} ms`)
@@ -159,6 +174,7 @@ export function convergence(versions, instances) {
             ? `Version ${newest.version} was pushed while no SDK was connected.`
             : `Version ${newest.version}: confirmed by ${newest.applied} of ${newest.instances}, half of them within ${ms(newest.p50Ms)}, 99 % within ${ms(newest.p99Ms)}.`,
         ),
+    ...(newest === undefined ? [] : missing(newest)),
     instances.items.length === 0
       ? h('p', { class: 'quiet' }, 'No SDK is connected.')
       : h(
