@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -143,8 +143,9 @@ describe('the last ruleset', () => {
     const { url } = await scriptedServer()
     const sdk = client({ url, key: 'srv_x', cacheDir })
     await sdk.ready({ timeoutMs: 10_000 })
-    await expect.poll(() => readdirSync(cacheDir).length, { timeout: 10_000 }).toBe(1)
-    const stored = await createFileStore({ directory: cacheDir }, url, 'srv_x').load()
+    const store = createFileStore({ directory: cacheDir }, url, 'srv_x')
+    await expect.poll(() => store.load(), { timeout: 10_000 }).toBeDefined()
+    const stored = await store.load()
     expect(JSON.parse(stored ?? '')).toMatchObject({ ruleset })
   })
 

@@ -3,12 +3,16 @@
  * salt, the counters of a bucket and three latency limits, one bump of a log-linear histogram, each with the look-up it needs (the salt by
  * rollout, the cell by rollout and variant). With the real clock, since a process has no other.
  */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { Decision } from '@pipit/shared/client'
 import { hashSeeds, prepareSalt, type SaltedHash, userBucket } from '@pipit/shared/hash'
 import type { Ruleset } from '@pipit/shared/rules'
 import { LatencySketch } from '@pipit/shared/sketch'
 import { seededRandom } from '@pipit/shared/testing'
 import { benchClient } from './bench-client.ts'
+import type { MeasuredSketch } from './measured-sketch.ts'
 import type { Row } from './row.ts'
 import { printTimings, sideBySide, type Timing } from './side-by-side.ts'
 
@@ -164,5 +168,31 @@ export async function rows(): Promise<readonly Row[]> {
     }
   })
   measureSketch()
-  return claims
+  return [...claims, sketchBesideOthers()]
+}
+
+/** The sketch beside other people's, where they are installed. */
+function sketchBesideOthers(): Row {
+  const claim = 'the latency sketch alone, beside @datadog/sketches-js and hdr-histogram-js'
+  const bar = 'faster, within 1 %'
+  const folder = new URL('./peers/', import.meta.url)
+  if (!existsSync(new URL('node_modules/@datadog/sketches-js', folder))) {
+    const note = 'others are not installed: npm ci --prefix test/bench/peers'
+    return { claim, ours: '', bar, met: 'unmeasured', note }
+  }
+  const script = fileURLToPath(new URL('sketches.ts', folder))
+  const done = spawnSync(process.execPath, [script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  if (done.status !== 0) throw new Error(`the benchmark of sketches ended with ${done.status ?? done.signal}`)
+  const measured = JSON.parse(done.stdout) as readonly MeasuredSketch[]
+  console.log('\nadding a latency, and the largest error of a quantile')
+  for (const { name, nanoseconds, error } of measured)
+    console.log(`  ${name.padEnd(44)} ${nanoseconds.toFixed(1).padStart(9)} ns  ${(100 * error).toFixed(2)} %`)
+  const [ours, ...others] = measured as readonly [MeasuredSketch, ...MeasuredSketch[]]
+  const best = others.reduce((a, b) => (a.nanoseconds < b.nanoseconds ? a : b))
+  return {
+    ...{ claim, bar, ours: `${ours.nanoseconds.toFixed(1)} ns, ${(100 * ours.error).toFixed(2)} %` },
+    ...{ floor: `${best.nanoseconds.toFixed(1)} ns`, ratio: ours.nanoseconds / best.nanoseconds },
+    met: ours.nanoseconds < best.nanoseconds && ours.error <= 0.01,
+    note: `the floor is the fastest of the others, ${best.name}`,
+  }
 }
