@@ -25,6 +25,8 @@ function drip(first: string, again: string): Promise<Ended> {
   const dripping = setInterval(() => again !== '' && socket.write(again), 50)
   socket.on('data', (chunk) => {
     text += chunk.toString()
+    // A socket is closed by both sides: this one is told, and answers.
+    if (text.includes('no hello in time')) socket.end()
   })
   socket.on('error', () => undefined)
   return new Promise((resolve) => {

@@ -149,14 +149,13 @@ function join(hub: PushHub, opened: WebSocket, raw: Duplex, who: Who): void {
     },
   })
   opened.on('message', (data, isBinary) => {
-    inflow.took((data as Buffer).length)
-    if (isBinary) session.refuse('binary frames are not understood; send text')
+    if (!inflow.took((data as Buffer).length)) hub.count('messages_ignored')
+    else if (isBinary) session.refuse('binary frames are not understood; send text')
     else session.receiveBytes(data as Buffer)
   })
   opened.on('ping', (data) => {
-    inflow.took(data.length)
     session.heard()
-    if (!session.isSlow && !session.isClosed) opened.pong(data)
+    if (inflow.took(data.length) && !session.isSlow && !session.isClosed) opened.pong(data)
   })
   opened.on('close', (code) => {
     inflow.stop()

@@ -7,15 +7,16 @@ const limits = { socketMessagesPerSecond: 10, socketBytesPerSecond: 1000 }
 function setup() {
   const clock = createFakeClock()
   const calls: string[] = []
+  let ignored = 0
   const inflow = createInflow(clock, limits, {
     pause: () => calls.push('pause'),
     resume: () => calls.push('resume'),
     tell: (limit, pauseMs) => calls.push(`${limit} ${pauseMs}`),
   })
   const send = (count: number, bytes = 1): void => {
-    for (let i = 0; i < count; i++) inflow.took(bytes)
+    for (let i = 0; i < count; i++) if (!inflow.took(bytes)) ignored++
   }
-  return { clock, calls, inflow, send }
+  return { clock, calls, inflow, send, ignored: () => ignored }
 }
 
 describe('what a socket sends', () => {
@@ -52,6 +53,17 @@ describe('what a socket sends', () => {
     const { calls, send } = setup()
     send(2, 5500)
     expect(calls).toEqual(['pause', 'socketBytesPerSecond 1000'])
+  })
+
+  it('is not looked at where it is twice as much and came in one piece', async () => {
+    const { clock, send, ignored } = setup()
+    send(200)
+    expect(ignored()).toBe(0)
+    send(50)
+    expect(ignored()).toBe(50)
+    await clock.advance(30_000)
+    send(10)
+    expect(ignored()).toBe(50)
   })
 
   it('leaves no timer when the socket is gone', () => {

@@ -12,8 +12,11 @@ export interface InflowSocket {
 
 /** What one socket sends, against what it may. */
 export interface Inflow {
-  /** Counts a message that has come; it is still to be answered, for it was read. */
-  took(bytes: number): void
+  /**
+   * Counts a message that has come. False where so much came in one piece with those before it that it is not to be looked at: nobody who
+   * waits for answers sends so much.
+   */
+  took(bytes: number): boolean
   stop(): void
 }
 
@@ -42,7 +45,7 @@ export function createInflow(clock: Clock, limits: InflowLimits, socket: InflowS
       messages = filled(messages, limits.socketMessagesPerSecond, now - filledAt) - 1
       bytes = filled(bytes, limits.socketBytesPerSecond, now - filledAt) - size
       filledAt = now
-      if (messages >= 0 && bytes >= 0) return
+      if (messages >= 0 && bytes >= 0) return true
       const byMessages = owedMs(messages, limits.socketMessagesPerSecond)
       const byBytes = owedMs(bytes, limits.socketBytesPerSecond)
       const limit = byMessages > byBytes ? 'socketMessagesPerSecond' : 'socketBytesPerSecond'
@@ -56,6 +59,7 @@ export function createInflow(clock: Clock, limits: InflowLimits, socket: InflowS
         cancel = undefined
         socket.resume()
       })
+      return messages >= -limits.socketMessagesPerSecond * atOnce
     },
     stop() {
       cancel?.()
