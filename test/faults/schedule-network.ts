@@ -132,7 +132,8 @@ export function createNetwork(clock: Clock, random: Random): Network {
       await pause()
       const { hub } = network
       if (hub === undefined || random() < network.weather.refuse) throw new Error('connection refused')
-      const from = { environment: 'production', instance: headers['x-pipit-instance'] ?? '', sdk: 'test/1' }
+      const instance = headers['x-pipit-instance'] ?? ''
+      const from = { environment: 'production', keyId: 'key', instance, sdk: 'test/1' }
       const answer =
         method === 'GET'
           ? await rulesetResponse(hub, from, headers['if-none-match'])

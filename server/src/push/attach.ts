@@ -81,9 +81,10 @@ async function admit(hub: PushHub, request: IncomingMessage): Promise<Admission>
     // Limits of servers count none, and to ask for it is a system call.
     address: kind === 'web' ? addressOfRequest(request) : undefined,
   }
-  const limit = kind === 'web' ? hub.pageLimits.full(admitted) : undefined
+  const limit = kind === 'web' ? hub.pageLimits.full(admitted) : hub.keyLimits.full(keyId)
   if (limit === undefined) return admitted
-  hub.count('page_limited')
+  if (kind === 'web') hub.count('page_limited')
+  else hub.count('key_limited')
   return { status: 429, message: `the limit ${limit} is reached; come back in a minute` }
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { instanceFault, readLabels, reportResponse, rulesetResponse } from './http-fallback.ts'
 import { hubOf, rulesetOf, seated } from './hub-fixture.ts'
 
-const request = { environment: 'production', instance: 'http-instance', sdk: 'sdk-node/0.1.0' }
+const request = { environment: 'production', keyId: 'k1', instance: 'http-instance', sdk: 'sdk-node/0.1.0' }
 
 describe('SDKs without sockets', () => {
   it('get the ruleset once per version', async () => {

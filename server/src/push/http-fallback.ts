@@ -1,5 +1,6 @@
 import { encodeMessage, type Hello, parseSdkMessage, protocolVersion } from '@pipit/shared/protocol'
 import type { PushHub } from './hub.ts'
+import { keyLimitError } from './key-limiter.ts'
 
 export interface SdkRequest {
   readonly environment: string
@@ -7,6 +8,7 @@ export interface SdkRequest {
   /** `name/version`. */
   readonly sdk: string
   readonly labels?: Hello['labels']
+  readonly keyId: string
 }
 
 const instancePattern = /^[\w.-]{8,64}$/
@@ -54,7 +56,11 @@ export async function reportResponse(
   hub: PushHub,
   request: SdkRequest,
   text: string,
-): Promise<{ readonly status: 200 | 400 | 503; readonly body: string }> {
+): Promise<{
+  readonly status: 200 | 400 | 429 | 503
+  readonly body: string
+  readonly retryAfterMs?: number | undefined
+}> {
   const parsed = parseSdkMessage(text)
   if (!parsed.ok) return { status: 400, body: encodeMessage(parsed.error) }
   const { message } = parsed
@@ -72,13 +78,18 @@ export async function reportResponse(
   }
   const breakers = message.breakers?.map((breaker) => breaker.rollout)
   hub.heard({ ...request, version: 0, ...(breakers === undefined ? {} : { breakers }) })
+  const limited = hub.keyLimits.report(request.keyId)
+  if (limited !== undefined) {
+    hub.count('key_limited')
+    return { status: 429, body: encodeMessage(keyLimitError(limited, message.seq)), retryAfterMs: limited.retryAfterMs }
+  }
   try {
     const { labels } = request
     const sdk = request.sdk.replace(/\/(?=[^/]*$)/, '@')
     const from = { id: request.instance, sdk, ...(labels === undefined ? {} : { labels }) }
     const result = await hub.ingest.submit(request.environment, from, message)
     if (!('type' in result)) return { status: 200, body: encodeMessage({ type: 'ack', seq: result.seq }) }
-    return { status: result.retry ? 503 : 400, body: encodeMessage(result) }
+    return { status: result.retry ? 503 : 400, body: encodeMessage(result), retryAfterMs: result.retryAfterMs }
   } catch {
     const error = {
       type: 'error',

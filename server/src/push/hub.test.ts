@@ -366,7 +366,7 @@ describe('the pace of reports', () => {
   it('holds for SDKs of other environments and those without a socket too', async () => {
     const { hub } = hubOf({ limits: { reportsPerSecond: 2 } })
     for (let i = 0; i < 8; i++) {
-      const request = { environment: 'staging', instance: `http-instance-${i}`, sdk: 'sdk-node/0.1.0' }
+      const request = { environment: 'staging', keyId: 'k1', instance: `http-instance-${i}`, sdk: 'sdk-node/0.1.0' }
       await rulesetResponse(hub, request, undefined)
     }
     const { messages } = await seated(hub, 'instance-a')

@@ -6,6 +6,7 @@ import type { Ingest } from '../ingest/index.ts'
 import type { Hub } from './api.ts'
 import { type Channel, createChannel } from './channel.ts'
 import type { Edition } from './edition.ts'
+import { createKeyLimiter, type KeyLimiter } from './key-limiter.ts'
 import { defaultLimits, type HubLimits } from './limits.ts'
 import { identify, type PageSettings } from './pages/identify.ts'
 import type { PageChannel } from './pages/page-channel.ts'
@@ -72,6 +73,8 @@ export interface PushHub extends Hub {
   /** What was published last. */
   edition(environment: string): Promise<Edition>
   readonly pageLimits: PageLimiter
+  /** Of the keys of servers. */
+  readonly keyLimits: KeyLimiter
   /** The pages of an environment, for those without sockets. */
   pages(environment: string): PageChannel
   count(counter: string, by?: number): void
@@ -87,6 +90,7 @@ export function createHub(parts: HubParts): PushHub {
   const limits = { ...defaultLimits, ...parts.limits }
   const pageSettings = parts.pageSettings ?? (async (): Promise<PageSettings> => ({ userHash: 'off' }))
   const pageLimits = createPageLimiter(clock, limits)
+  const keyLimits = createKeyLimiter(clock, limits)
   const sessions = new Set<Session>()
   const channels = new Map<string, Channel>()
   /** A socket whose key was checked just before it was revoked must not slip in; ids are never used again. */
@@ -146,17 +150,21 @@ export function createHub(parts: HubParts): PushHub {
     join(socket, who) {
       if (isClosed || sessions.size >= limits.maxSockets || revoked.has(who.keyId)) return undefined
       const isPage = who.kind === 'web'
-      if (isPage && pageLimits.full(who) !== undefined) return undefined
+      if ((isPage ? pageLimits.full(who) : keyLimits.full(who.keyId)) !== undefined) return undefined
       const home = channel(who.environment)
       const session = createSession({
         ...{ ...who, socket, ingest, clock, limits, log, count },
         greeted: (greeted, hello) => void home.greet(greeted, hello),
         applied: (from, version) => home.applied(from, version),
+        refuseReport: () => keyLimits.report(who.keyId),
         take: isPage ? (flow, amount) => pageLimits.take(flow, who, amount) : undefined,
       })
       sessions.add(session)
       if (isPage) pageLimits.opened(who)
-      else servers++
+      else {
+        servers++
+        keyLimits.opened(who.keyId)
+      }
       tender.join(session)
       const cancelHello = clock.setTimer(limits.helloTimeoutMs, () => {
         if (session.hello === undefined) session.close(closeCodes.protocol, 'no hello in time')
@@ -168,7 +176,10 @@ export function createHub(parts: HubParts): PushHub {
           session.terminate()
           if (!sessions.delete(session)) return
           if (isPage) pageLimits.closed(who)
-          else servers--
+          else {
+            servers--
+            keyLimits.closed(who.keyId)
+          }
           tender.leave(session)
           home.leave(session, isEnded)
           if (sessions.size === 0) emptied?.()
@@ -177,6 +188,7 @@ export function createHub(parts: HubParts): PushHub {
     },
     count,
     pageLimits,
+    keyLimits,
     pages: (environment) => channel(environment).pages,
     edition: (environment) => channel(environment).edition(),
     publish: (environment) => channel(environment).publish(),

@@ -26,6 +26,10 @@ export interface HubLimits {
   readonly badMessages: number
   /** Reports of one socket that are being stored; an SDK sends them one at a time. */
   readonly reportsInHand: number
+  /** Of the sockets of servers. One key for all of them is usual. */
+  readonly serverSocketsPerKey: number
+  /** Beyond what all SDKs together are told to send: whoever sends more with one key does not take the others' part. */
+  readonly reportsPerSecondAndKey: number
   /** Reports of all SDKs of servers together: they are told to report less often where they are more. */
   readonly reportsPerSecond: number
   /** An instance of the HTTP fallback that was not heard for so long is gone. */
@@ -75,6 +79,8 @@ export const defaultLimits: HubLimits = {
   badMessages: 20,
   reportsInHand: 2,
   reportsPerSecond: 2000,
+  serverSocketsPerKey: 20_000,
+  reportsPerSecondAndKey: 4000,
   httpGoneMs: 60_000,
   maxHttpInstances: 20_000,
   unreachedMs: 600_000,

@@ -12,6 +12,7 @@ import {
 } from '@pipit/shared/protocol'
 import type { Ingest } from '../ingest/index.ts'
 import { messageFrame, pongFrame } from './frame.ts'
+import { keyLimitError, type ReachedKeyLimit } from './key-limiter.ts'
 import type { HubLimits } from './limits.ts'
 import type { PageFlow } from './pages/page-limiter.ts'
 
@@ -41,6 +42,8 @@ export interface SessionParts {
   readonly applied: (session: Session, version: number) => void
   /** Of a page: takes from what it may send, and names the limit that is reached. */
   readonly take?: ((flow: PageFlow, amount: number) => string | undefined) | undefined
+  /** Whether its key has sent too many reports. */
+  readonly refuseReport: () => ReachedKeyLimit | undefined
   readonly count: (counter: string) => void
 }
 
@@ -106,7 +109,6 @@ export function createSession(parts: SessionParts): Session {
   let bad = 0
   let reportsInHand = 0
   let breakers: readonly string[] = []
-  let receipt: Buffer | undefined
 
   /** Answers to who does not read would pile up: they are left out, and an SDK repeats what got none. */
   function answer(frame: Buffer): void {
@@ -192,6 +194,11 @@ export function createSession(parts: SessionParts): Session {
   async function store(report: Report, { instance, sdk, labels }: Hello): Promise<void> {
     const unavailable = (message: string): Buffer =>
       messageFrame({ type: 'error', code: 'unavailable', message, retry: true, seq: report.seq })
+    const refused = parts.refuseReport()
+    if (refused !== undefined) {
+      parts.count('key_limited')
+      return answer(messageFrame(keyLimitError(refused, report.seq)))
+    }
     if (reportsInHand >= limits.reportsInHand) {
       parts.count('reports_too_fast')
       return answer(unavailable('the reports before this one are not stored yet; send one at a time'))
@@ -223,12 +230,7 @@ export function createSession(parts: SessionParts): Session {
       sentVersion = version
       newestSent = Math.max(newestSent, version)
     },
-    get receipt() {
-      return receipt
-    },
-    set receipt(bytes) {
-      receipt = bytes
-    },
+    receipt: undefined,
     get hello() {
       return hello
     },
@@ -271,7 +273,7 @@ export function createSession(parts: SessionParts): Session {
       else answerError(parsed.error)
     },
     receiveBytes(bytes) {
-      if (isClosed || receipt === undefined || !receipt.equals(bytes)) return session.receive(bytes.toString())
+      if (isClosed || session.receipt?.equals(bytes) !== true) return session.receive(bytes.toString())
       session.heard()
       appliedVersion = sentVersion
       parts.applied(session, sentVersion)

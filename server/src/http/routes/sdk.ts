@@ -10,14 +10,14 @@ export function sdkRoutes(deps: AppDeps): Hono {
   const { hub, log } = deps
   const pages = pageSdk(deps)
 
-  function requestOf({ environment }: KeyOwner, headers: Headers): SdkRequest {
+  function requestOf({ environment, keyId }: KeyOwner, headers: Headers): SdkRequest {
     const instance = instanceOf(headers.get('x-pipit-instance') ?? undefined, 'x-pipit-instance')
     const sdk = sdkOf(headers.get('x-pipit-sdk') ?? undefined)
     const header = headers.get('x-pipit-labels')
-    if (header === null) return { environment, instance, sdk }
+    if (header === null) return { environment, keyId, instance, sdk }
     const read = readLabels(header)
     if ('fault' in read) throw new Refused(400, 'bad-message', read.fault, 'x-pipit-labels')
-    return { environment, instance, sdk, ...(read.labels === undefined ? {} : { labels: read.labels }) }
+    return { environment, keyId, instance, sdk, ...(read.labels === undefined ? {} : { labels: read.labels }) }
   }
 
   async function serverOf(c: Context): Promise<KeyOwner> {
@@ -44,7 +44,9 @@ export function sdkRoutes(deps: AppDeps): Hono {
   app.post('/reports', async (c) => {
     const request = requestOf(await serverOf(c), c.req.raw.headers)
     const answer = await reportResponse(hub, request, await textOf(c, wireLimits.reportBytes))
-    return new Response(answer.body, { status: answer.status, headers: wireHeaders })
+    const { retryAfterMs } = answer
+    const later = retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
+    return new Response(answer.body, { status: answer.status, headers: { ...wireHeaders, ...later } })
   })
   app.use('/page', pages.cors)
   app.post('/page', pages.post)
