@@ -82,6 +82,8 @@ const tooLarge = (maxBytes: number): HttpProblem =>
 export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
   const told = Number(request.headers.get('content-length') ?? '0')
   if (told > maxBytes) throw tooLarge(maxBytes)
+  // Node takes no more bytes than were told; without a stream around them reading costs a third.
+  if (told > 0) return new Uint8Array(await request.arrayBuffer().catch(incomplete))
   if (request.body === null) return new Uint8Array()
   const chunks: Uint8Array[] = []
   let size = 0
@@ -93,8 +95,12 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Uin
     }
   } catch (error) {
     if (error instanceof HttpProblem) throw error
-    const message = `ends after ${size} bytes, before it is complete; send it again`
-    throw new HttpProblem('malformed-json', `the body ${message}`, { errors: [{ path: '', message }], cause: error })
+    return incomplete(error)
   }
   return Buffer.concat(chunks)
+}
+
+function incomplete(cause: unknown): never {
+  const message = 'ends before it is complete; send it again'
+  throw new HttpProblem('malformed-json', `the body ${message}`, { errors: [{ path: '', message }], cause })
 }
