@@ -347,7 +347,7 @@ describe('the pace of reports', () => {
   it('is told to who comes, soon to all others, and again when they have gone', async () => {
     const clock = createFakeClock()
     const { hub } = hubOf({ clock, limits: { reportsPerSecond: 10 } })
-    const seats = []
+    const seats: Awaited<ReturnType<typeof seated>>[] = []
     for (let i = 0; i < 25; i++) seats.push(await seated(hub, `instance-${i}`, 1))
     const flushOf = (i: number) =>
       seats[i]
