@@ -10,6 +10,7 @@ import { inTurns } from './in-turns.ts'
 import type { HubLimits } from './limits.ts'
 import { leastFlushMs } from './pace.ts'
 import { createPageChannel, type PageChannel, type PageChannelParts } from './pages/page-channel.ts'
+import { oversize } from './ruleset-size.ts'
 import type { Session } from './session.ts'
 
 /** After the pace of reports has changed: while thousands come, it changes some more. */
@@ -49,6 +50,8 @@ export interface Channel {
   heard(instance: Parameters<Hub['heard']>[0]): void
   /** Lets go of polling instances that are gone. */
   expire(): void
+  /** The newest version is larger than SDKs take: they have the one before. */
+  readonly isOversize: boolean
   /** Instances without a socket, pages left out. */
   readonly polling: number
   breakers(rollout: string): { readonly open: number; readonly instances: number }
@@ -66,6 +69,7 @@ export function createChannel(parts: ChannelParts): Channel {
   let current: Edition | undefined
   let leastMs = 0
   let isPaceOwed = false
+  let isOversize = false
   let running: Promise<void> | undefined
   let queued: Promise<void> | undefined
 
@@ -99,10 +103,21 @@ export function createChannel(parts: ChannelParts): Channel {
     const before = current
     const after = createEdition(ruleset, limits.heartbeatMs, leastMs)
     if (before !== undefined && before.ruleset.version >= after.ruleset.version) return
+    const bytes = oversize(after, limits.rulesetBytes)
+    isOversize = bytes !== undefined
+    if (bytes !== undefined) return tellOversize(ruleset.version, bytes)
     current = after
     if (before !== undefined || isPublish) receipts.published(after.ruleset.version, clock.now(), clock.monotonic())
     if (before !== undefined) await push(before, after)
     await pages.push(after)
+  }
+
+  /** SDKs would refuse it one by one, and come back for it again and again: they keep what they have. */
+  function tellOversize(version: number, bytes: number): void {
+    parts.count('rulesets_too_large')
+    parts.log.warn(
+      `version ${version} of ${parts.environment} has ${bytes} bytes, and SDKs take ${limits.rulesetBytes}: it is not sent, and they stay with the one before. Remove rollouts, members of cohorts, overrides or large payloads`,
+    )
   }
 
   /** A patch for who holds its starting version, the whole ruleset for others. */
@@ -223,6 +238,9 @@ export function createChannel(parts: ChannelParts): Channel {
       for (const instance of overHttp.expire()) if (!sockets.has(instance)) receipts.left(instance, 'lost', now)
       receipts.expire(now)
       setPace()
+    },
+    get isOversize() {
+      return isOversize
     },
     get polling() {
       return overHttp.size

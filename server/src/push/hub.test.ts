@@ -343,6 +343,34 @@ describe('publishing', () => {
   })
 })
 
+describe('a ruleset that is larger than SDKs take', () => {
+  const large = (version: number) => ({
+    ...rulesetOf(version, version),
+    cohorts: { large: { when: { id: 'x'.repeat(3000) } } },
+  })
+
+  it('is not sent; they stay with the one before until there is a smaller one', async () => {
+    const { hub, publish, warnings } = hubOf({ limits: { rulesetBytes: 2000 } })
+    const { messages } = await seated(hub, 'instance-a')
+    await publish(large(2))
+    expect(messages()).toHaveLength(1)
+    expect(hub.oversize()).toEqual(['production'])
+    expect(hub.counters()).toMatchObject({ rulesets_too_large: 1 })
+    expect(warnings).toEqual([expect.stringMatching(/^version 2 of production has 3\d{3} bytes, and SDKs take 2000/)])
+    expect((await seated(hub, 'instance-b')).messages()).toMatchObject([{ ruleset: { version: 1 } }])
+    await publish(rulesetOf(3, 9))
+    expect(messages().at(-1)).toMatchObject({ type: 'patch', from: 1, version: 3 })
+    expect(hub.oversize()).toEqual([])
+  })
+
+  it('is sent where it is just below', async () => {
+    const { hub, publish } = hubOf({ limits: { rulesetBytes: 4000 } })
+    const { messages } = await seated(hub, 'instance-a')
+    await publish(large(2))
+    expect(messages().at(-1)).toMatchObject({ version: 2 })
+  })
+})
+
 describe('the pace of reports', () => {
   it('is told to who comes, soon to all others, and again when they have gone', async () => {
     const clock = createFakeClock()

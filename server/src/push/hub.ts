@@ -72,6 +72,8 @@ export interface PushHub extends Hub {
   join(socket: SessionSocket, who: Who): { readonly session: Session; leave(isEnded?: boolean): void } | undefined
   /** What was published last. */
   edition(environment: string): Promise<Edition>
+  /** Environments whose newest ruleset is larger than SDKs take: they have the one before. */
+  oversize(): readonly string[]
   readonly pageLimits: PageLimiter
   /** Of the keys of servers. */
   readonly keyLimits: KeyLimiter
@@ -187,6 +189,7 @@ export function createHub(parts: HubParts): PushHub {
       }
     },
     count,
+    oversize: () => [...channels].filter(([, { isOversize }]) => isOversize).map(([environment]) => environment),
     pageLimits,
     keyLimits,
     pages: (environment) => channel(environment).pages,

@@ -1,3 +1,5 @@
+import { wireLimits } from '@pipit/shared/protocol'
+
 /** Everything in the hub that could grow has its bound here. */
 export interface HubLimits {
   /** Between two pings. A peer silent for three is gone. */
@@ -32,6 +34,8 @@ export interface HubLimits {
   readonly reportsPerSecondAndKey: number
   /** Reports of all SDKs of servers together: they are told to report less often where they are more. */
   readonly reportsPerSecond: number
+  /** Of a ruleset on the wire; a larger one is not sent. SDKs take no more than the default. */
+  readonly rulesetBytes: number
   /** An instance of the HTTP fallback that was not heard for so long is gone. */
   readonly httpGoneMs: number
   /** Instances of the HTTP fallback that are remembered, per environment. */
@@ -78,6 +82,7 @@ export const defaultLimits: HubLimits = {
   socketBytesPerSecond: 524_288,
   badMessages: 20,
   reportsInHand: 2,
+  rulesetBytes: wireLimits.rulesetBytes,
   reportsPerSecond: 2000,
   serverSocketsPerKey: 20_000,
   reportsPerSecondAndKey: 4000,

@@ -31,6 +31,8 @@ export function healthRoutes(deps: AppDeps, requests: RequestCounter): Hono {
       await deps.storage.check()
       // Changes and decisions go on as ever: nobody should be sent elsewhere because of it.
       if (oldestMs >= busyMs) return c.json({ status: 'busy', reportsWaiting: reports, oldestWaitsMs: oldestMs }, 200)
+      const oversize = deps.hub.oversize()
+      if (oversize.length > 0) return c.json({ status: 'oversize', environments: oversize }, 200)
       return c.json({ status: 'ok' }, 200)
     })
     .get('/metrics', async (c) => {
