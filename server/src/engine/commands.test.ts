@@ -62,6 +62,27 @@ describe('create', () => {
   })
 })
 
+describe('a rollout that the ruleset has no room for', () => {
+  const large = (key: string, size: number) =>
+    rolloutFile({ key, variants: [{ name: 'stable' }, { name: 'canary', payload: 'x'.repeat(size) }] })
+  const megabyte = 1_000_000
+
+  it('is refused, as an edit is that makes one so large; nothing is stored', async () => {
+    const { engine, storage } = await setup()
+    const small = must(await engine.create('production', large('small', 10), by))
+    for (let i = 0; i < 9; i++) must(await engine.create('production', large(`large-${i}`, megabyte), by))
+    const before = (await storage.environments.get('production'))?.rulesetVersion
+    const refused = await engine.create('production', large('one-more', megabyte), by)
+    expect(refused).toMatchObject({ ok: false, code: 'limit-reached' })
+    expect(refused).toHaveProperty('message', expect.stringContaining('of them in one-more; at most 10,000,000'))
+    const edited = await engine.edit('production', 'small', large('small', megabyte), by, small.version)
+    expect(edited).toMatchObject({ ok: false, code: 'limit-reached' })
+    expect((await storage.environments.get('production'))?.rulesetVersion).toBe(before)
+    must(await engine.edit('production', 'large-0', large('large-0', 10), by))
+    must(await engine.create('production', large('one-more', megabyte), by))
+  })
+})
+
 describe('command', () => {
   it('names who, why, and the difference it made', async () => {
     const bench = await withRollout()

@@ -16,6 +16,7 @@ import { firstLook } from './next-look.ts'
 import { previewOf } from './preview.ts'
 import { addHistory, auditor, emit, recordChange } from './record-change.ts'
 import { usersOfRollout } from './references.ts'
+import { noRoomFor } from './ruleset-room.ts'
 
 export interface CommandParts {
   readonly storage: Storage
@@ -84,6 +85,8 @@ async function checkReferences(stores: Stores, environment: string, definition: 
   const others = (await stores.rollouts.list(environment)).filter(
     ({ key, state }) => key !== definition.key && state.phase !== 'archived',
   )
+  const noRoom = noRoomFor(environment, definition, others)
+  if (noRoom !== undefined) throw new Refused(noRoom)
   const rollouts = others.map((record) => record.definition)
   const checked = parseRollout(toFile(definition), { cohorts, metrics, rollouts })
   if (!checked.ok)
