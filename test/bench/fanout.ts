@@ -65,6 +65,7 @@ async function measure(count: number): Promise<Measured> {
 
   try {
     await wait(settleMs)
+    await sdks.told()
     for (let round = -warmups; round < rounds; round++) {
       const { began, cpuMs } = await bare.broadcast(patch)
       const bareMs = await p99(silent, began)
@@ -85,6 +86,8 @@ async function measure(count: number): Promise<Measured> {
     await wait(settleMs)
     const greeted = { url: socketUrl(pipit), key: pipit.serverKey, greeting: greeting() }
     const unmoved = await startClients(count, { mode: 'bare', ...greeted })
+    await wait(settleMs)
+    await unmoved.told()
     for (let round = -warmups; round < rounds; round++) {
       const { at } = await change(pipit)
       const oursMs = await p99(unmoved, at)

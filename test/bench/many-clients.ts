@@ -53,6 +53,8 @@ function bare(isServed: () => void, id: number): void {
       isFirst = false
       return isServed()
     }
+    // Any other patch tells how often to report.
+    if (!text.includes('"rollouts"')) return
     if (mode === 'answering') {
       const { version } = JSON.parse(text) as { version: number }
       socket.send(JSON.stringify({ type: 'applied', version }))
