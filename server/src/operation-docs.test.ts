@@ -22,6 +22,13 @@ function tablesOf(text: string): Map<string, [string, string][]> {
   return found
 }
 
+it('docs/operation.md names each thing once in its table', () => {
+  for (const rows of tables.values()) {
+    const names = rows.map(([name]) => name)
+    expect(names).toEqual([...new Set(names)])
+  }
+})
+
 const numbers = (table: string) =>
   Object.fromEntries((tables.get(table) ?? []).map(([name, value]) => [name, Number(value)]))
 const ofServers = (limits: { readonly [name: string]: number }) =>

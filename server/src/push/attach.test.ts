@@ -230,3 +230,27 @@ describe('a peer that misbehaves harms nobody else', () => {
     expect(await next()).toMatchObject({ type: 'ruleset', ruleset: { version: 4 } })
   })
 })
+
+describe('a client that sends more than it may', () => {
+  it('is told which limit it is, and read from again once that is paid for; nobody else waits', async () => {
+    const { greeted, hub } = await setup({ limits: { socketMessagesPerSecond: 10 } })
+    const [flooding, quiet] = [await greeted(), await greeted()]
+    /** Heartbeats may come between. */
+    const nextBut = async ({ next }: typeof flooding, ...passed: string[]) => {
+      let message = await next()
+      while (passed.includes(String(message.type))) message = await next()
+      return message
+    }
+    for (let i = 0; i < 120; i++) flooding.send({ type: 'ping' })
+    expect(await nextBut(flooding, 'ping', 'pong')).toMatchObject({
+      ...{ type: 'error', code: 'limit', retry: true },
+      message: expect.stringContaining('socketMessagesPerSecond'),
+    })
+    quiet.send({ type: 'ping' })
+    expect(await nextBut(quiet, 'ping')).toEqual({ type: 'pong' })
+    expect(hub.counters().sockets_too_fast).toBe(1)
+    // What it sends after the pause is answered.
+    flooding.send({ type: 'report', seq: 1 })
+    expect(await nextBut(flooding, 'ping', 'pong', 'error')).toEqual({ type: 'ack', seq: 1 })
+  })
+})
