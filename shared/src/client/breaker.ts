@@ -14,6 +14,7 @@ const leastRatio = 3
 const leastDifference = 0.05
 
 interface Watch {
+  readonly rollout: string
   readonly epoch: number
   readonly logs: number[]
   readonly failedUnits: Set<string>
@@ -41,7 +42,7 @@ export interface Breakers {
 export function createBreakers(clock: Clock, onOpen: (rollout: string) => void): Breakers {
   const watches = new Map<string, Watch>()
   /** Of the outcome before. */
-  let last: { readonly rollout: string; readonly watch: Watch } | undefined
+  let last: Watch | undefined
   /** Runs from the first outcome of a tick to its end. Asking a clock at each outcome would cost more than to count it. */
   let ticking: Cancel | undefined
   // A plain field and no getter: it is read at each decision.
@@ -70,10 +71,9 @@ export function createBreakers(clock: Clock, onOpen: (rollout: string) => void):
 
   /** The watch of the decision's epoch; undefined for one that is over. */
   function watchOf(decision: Decision): Watch | undefined {
-    if (last !== undefined && last.rollout === decision.rollout && last.watch.epoch === decision.epoch)
-      return last.watch
+    if (last !== undefined && last.rollout === decision.rollout && last.epoch === decision.epoch) return last
     const watch = findWatch(decision)
-    if (watch !== undefined) last = { rollout: decision.rollout, watch }
+    if (watch !== undefined) last = watch
     return watch
   }
 
@@ -82,6 +82,7 @@ export function createBreakers(clock: Clock, onOpen: (rollout: string) => void):
     if (known !== undefined && known.epoch >= decision.epoch) return known.epoch === decision.epoch ? known : undefined
     if (known?.open) state.open--
     const begun: Watch = {
+      rollout: decision.rollout,
       epoch: decision.epoch,
       logs: oddsRatios.map(() => 0),
       failedUnits: new Set(),
