@@ -1,4 +1,4 @@
-/** Clients and a server with a connection between them that does what no stream should. `SEEDS=1000` runs as many, `SEED=7` one of them. */
+/** Clients and a server with a connection between them that does what no stream should. `SEEDS=1000` runs as many, as `npm run faults` does, `SEED=7` one of them. */
 import { describe, expect, it } from 'vitest'
 import type { Random } from '../clock/index.ts'
 import { encodeMessage } from '../protocol/index.ts'
