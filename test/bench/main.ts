@@ -1,13 +1,15 @@
 /**
  * `npm run bench [-- <names>] [--bars] [--save]`: each benchmark in a process of its own, one after the other, and at the end one table of
- * what is claimed, what was measured, and the bar. `--bars` fails where a bar was missed; `--save` writes the table to `RESULTS.md`.
+ * what is claimed, what was measured, and the bar. `--bars` fails where a bar was missed; `--save` keeps what was measured, by
+ * benchmark, in `results.json` and in the README.
  */
-import { spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem, type } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type Row, tableOf } from './row.ts'
+import { merged, quotedIn, type Results, readmeFile, readResults, resultsFile, told } from './results.ts'
+import type { Row } from './row.ts'
 
 const collected = ['--expose-gc', '--max-semi-space-size=64', '--min-semi-space-size=64']
 /** By name, with the flags that its process needs. */
@@ -63,22 +65,21 @@ function run(name: string): Promise<readonly Row[]> {
   })
 }
 
-const rows: Row[] = []
-for (const name of wanted) {
-  console.log(`\n══ ${name} ══`)
-  rows.push(...(await run(name)))
-}
 const [{ model } = { model: 'unknown processor' }] = cpus()
 const gigabytes = Math.round(totalmem() / 2 ** 30)
 const machine = `${cpus().length} x ${model.trim()}, ${gigabytes} GB, ${type()} ${release()}, Node ${process.versions.node}`
-const missed = rows.filter(({ met }) => met === false)
-const summary = `${rows.filter(({ met }) => met === true).length} of ${rows.length} bars met`
-const heading = `${new Date().toISOString().slice(0, 10)}, ${machine}; everything on this one machine: ${summary}.`
-const result = `${heading}\n\n${tableOf(rows)}\n`
-console.log(`\n${result}`)
-if (values.save) {
-  const title =
-    '# Benchmarks\n\nWritten by `npm run bench -- --save`. The floor is the least that the same work costs in the same run.\n\n'
-  writeFileSync(fileURLToPath(new URL('./RESULTS.md', import.meta.url)), title + result)
+const benched: { [name: string]: Results['benchmarks'][string] } = {}
+for (const name of wanted) {
+  console.log(`\n══ ${name} ══`)
+  benched[name] = { date: new Date().toISOString().slice(0, 10), rows: await run(name) }
 }
+console.log(`\n${told({ machine, benchmarks: benched }, wanted)}`)
+if (values.save) save(merged(existsSync(resultsFile) ? readResults() : undefined, machine, benched))
+const missed = Object.values(benched).flatMap((each) => each.rows.filter(({ met }) => met === false))
 if (missed.length > 0 && (values.bars || missed.some(({ bar }) => bar === 'ends'))) process.exitCode = 1
+
+function save(results: Results): void {
+  writeFileSync(resultsFile, `${JSON.stringify(results, undefined, 2)}\n`)
+  writeFileSync(readmeFile, quotedIn(readFileSync(readmeFile, 'utf8'), results))
+  spawnSync('biome', ['format', '--write', fileURLToPath(resultsFile)], { stdio: 'ignore' })
+}
