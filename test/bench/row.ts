@@ -28,7 +28,7 @@ export function tableOf(rows: readonly Row[]): string {
     note === undefined ? claim : `${claim} (${notes.indexOf(note) + 1})`,
     ours,
     floor ?? '',
-    ratio === undefined ? '' : `${ratio.toFixed(2)} x`,
+    ratio === undefined ? '' : `${ratio.toFixed(ratio < 0.1 ? 4 : 2)} x`,
     bar,
     words.get(met) ?? '',
   ])
