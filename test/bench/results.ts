@@ -32,7 +32,10 @@ export function told({ machine, benchmarks }: Results, names: readonly string[])
   const dates = [...new Set(found.map(({ date }) => date))].sort()
   const when = [...new Set([dates[0], dates.at(-1)])].join(' to ')
   const met = rows.filter((row) => row.met === true).length
-  return `${when}, ${machine}, server and clients together on it: ${met} of ${rows.length} bars met.\n\n${tableOf(rows)}\n`
+  const missing = names.filter((name) => benchmarks[name] === undefined)
+  const unmeasured = missing.length === 0 ? '' : ` Not measured there yet: ${missing.join(', ')}.`
+  const summary = `${met} of ${rows.length} bars met.${unmeasured}`
+  return `${when}, ${machine}, server and clients together on it: ${summary}\n\n${tableOf(rows)}\n`
 }
 
 /** The README with its quotation made anew. */
