@@ -22,6 +22,8 @@ const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url))
 const busyTimeoutMs = 5000
 /** Pages that the writer keeps in memory: exposures and events touch their tables at random, unit by unit. */
 const cacheKibibytes = 65_536
+/** 16 MiB of log before its pages go to the file: units touch pages at random, and each goes once for all that was added to it. */
+const checkpointPages = 4096
 
 /** Opens a database file, creates or upgrades its tables. Throws `StorageError`. */
 export function openConnection(file: string): Connection {
@@ -36,6 +38,7 @@ export function openConnection(file: string): Connection {
       raw.pragma('synchronous = FULL')
       raw.pragma('foreign_keys = ON')
       raw.pragma(`cache_size = -${cacheKibibytes}`)
+      raw.pragma(`wal_autocheckpoint = ${checkpointPages}`)
       const connection = connectionOn(raw)
       migrate(connection.orm, { migrationsFolder })
       return connection
