@@ -2,6 +2,7 @@ import type { Report } from '@pipit/shared/protocol'
 import { createFakeClock } from '@pipit/shared/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { createSteadyClock } from '../engine/index.ts'
 import { parseRollout } from '../rollout/index.ts'
 import type { Storage } from '../storage/ports.ts'
 import { openSqlite } from '../storage/sqlite/index.ts'
@@ -540,5 +541,106 @@ describe('values and slices', () => {
       sdk: { 'pipit-node@1.2.0': one },
       instance: { 'instance-a': one },
     })
+  })
+})
+
+describe('what comes late, early or out of order, as docs/operation.md tells it', () => {
+  const bought = (n: number, ageMs = 0, more: object = {}) => ({ event: 'bought', unit: unit(n), ageMs, ...more })
+
+  /** The rollout is taken back now: its run's epoch 2 is followed by 3, in which nobody gets the canary. */
+  async function revert({ storage, clock }: Awaited<ReturnType<typeof setup>>): Promise<void> {
+    const record = await storage.rollouts.getById('r1')
+    if (record?.state.phase !== 'running') throw new Error('the rollout runs')
+    const progress = { ...record.state.progress, epoch: 3, weight: 0 }
+    const state = { phase: 'reverted', progress, why: 'harm', endedAt: clock.now() } as const
+    await storage.rollouts.update({ ...record, version: 2, state }, 1)
+    await storage.environments.bump('production')
+  }
+
+  it('counts what was decided before a revert in the epoch in which it was', async () => {
+    const world = await setup()
+    const { submit, totals, ingest } = world
+    await submit({ seq: 1, exposures: [exposure([unit(1)])] })
+    await revert(world)
+    await submit({ seq: 2, outcomes: [cell(5)], exposures: [exposure([unit(2)])], events: [bought(1), bought(2)] })
+    expect(await totals()).toMatchObject([
+      { epoch: 2, variant: 'canary', n: 5, exposed: 2, conversions: { purchase: { atRisk: 2, converted: 2 } } },
+    ])
+    expect(ingest.counters()).toMatchObject({ late_cells: 2, conversions_counted: 2 })
+  })
+
+  it('lets no event wait for an exposure that a rollout which has ended cannot bring', async () => {
+    const world = await setup()
+    await revert(world)
+    await world.submit({ seq: 1, events: [bought(1)] })
+    expect(await world.storage.evidence.hasPending('production')).toBe(false)
+    expect(world.ingest.counters()).toMatchObject({ conversions_not_exposed: 1 })
+  })
+
+  it('takes an event for older than 90 days as 90 days old, and none for younger than it can be', async () => {
+    const { submit, storage, clock, ingest } = await setup()
+    await submit({ seq: 1, events: [bought(1, 1e15), bought(2, 0)] })
+    const waiting = [
+      ...(await storage.evidence.takePending('production', unit(1))),
+      ...(await storage.evidence.takePending('production', unit(2))),
+    ]
+    expect(waiting.map(({ at }) => clock.now() - at)).toEqual([90 * 86_400_000, 0])
+    expect(ingest.counters()).toMatchObject({ events: 2 })
+  })
+
+  it('counts an event from within two minutes before its exposure was told, and none from before that', async () => {
+    const { submit, totals, ingest } = await setup()
+    await submit({
+      seq: 1,
+      exposures: [exposure([unit(1), unit(2)])],
+      events: [bought(1, 120_000), bought(2, 120_001)],
+    })
+    expect((await totals())[0]?.conversions.purchase).toEqual({ atRisk: 2, converted: 1 })
+    expect(ingest.counters()).toMatchObject({ conversions_counted: 1, conversions_not_exposed: 1 })
+  })
+
+  it('counts an event within its window, and none after', async () => {
+    const { submit, clock, ingest } = await setup()
+    await submit({ seq: 1, exposures: [exposure([unit(1), unit(2)])] })
+    await clock.advance(3_600_000)
+    await submit({ seq: 2, events: [bought(1)] })
+    await clock.advance(1)
+    await submit({ seq: 3, events: [bought(2)] })
+    expect(ingest.counters()).toMatchObject({ conversions_counted: 1, conversions_outside_window: 1 })
+  })
+
+  it('opens no bucket twice when the clock is set forward or back by an hour, and counts each report once', async () => {
+    const { storage } = await setup()
+    const clock = createFakeClock()
+    const ingest = createIngest({ storage, clock: createSteadyClock(clock) })
+    const report = (seq: number) =>
+      ingest.submit('production', { id: 'instance-b' }, { type: 'report', seq, outcomes: [cell(1)] })
+    await report(1)
+    clock.jump(3_600_000)
+    await clock.advance(5000)
+    await report(2)
+    clock.jump(-7_200_000)
+    await clock.advance(20_000)
+    await report(3)
+    expect(await report(2)).toMatchObject({ status: 'duplicate' })
+    const ticks = await storage.evidence.ticks('r1', { fromEpoch: 1, after: 0, through: 1e12 })
+    const first = ticks[0]?.tick ?? 0
+    // Twice as fast, then half as fast as the time that passed.
+    expect(ticks.map(({ tick, canary }) => [tick - first, canary.n])).toEqual([
+      ...[
+        [0, 1],
+        [2, 1],
+        [4, 1],
+      ],
+    ])
+  })
+
+  it('still knows after a restart what waits for its exposure', async () => {
+    const { storage, clock, submit, totals } = await setup()
+    await submit({ seq: 1, events: [bought(1)] })
+    const after = createIngest({ storage, clock })
+    await clock.advance(60_000)
+    await after.submit('production', { id: 'instance-c' }, { type: 'report', seq: 1, exposures: [exposure([unit(1)])] })
+    expect((await totals())[0]?.conversions.purchase).toEqual({ atRisk: 1, converted: 1 })
   })
 })
