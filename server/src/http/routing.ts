@@ -94,8 +94,17 @@ export const limitField = (most: number, fallback: number) => ({
   limit: wholeNumber(1, most, fallback, `How many, at most ${most}`),
 })
 export const beforeField = {
-  before: z.coerce.number().int().min(0).optional().meta({ description: 'Only what is older: epoch milliseconds' }),
+  before: z.coerce.number().int().min(0).optional().meta({
+    description: 'Only what is older: `next` of the page before, or epoch milliseconds',
+  }),
 }
+
+/** Times since 2001 have thirteen digits and more; entries are never so many. */
+const firstMoment = 1e12
+
+/** What `before` means: several entries may be of one millisecond, so that pages follow each other by number. */
+export const olderThan = (before: number | undefined): { readonly before?: number; readonly below?: number } =>
+  before === undefined ? {} : before < firstMoment ? { below: before } : { before }
 
 /** The last millisecond that a `Date` can name. */
 const latestMs = 8.64e15

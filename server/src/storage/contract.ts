@@ -463,6 +463,29 @@ export function describeStorage(name: string, open: () => Promise<StorageUnderTe
       expect(await storage.decisions.get('h3')).toBeDefined()
     })
 
+    it('gives history and audit in parts that skip nothing, though many are of one millisecond', async () => {
+      for (let i = 0; i < 7; i++) {
+        const phases = { from: { phase: 'running' }, to: { phase: 'running' } }
+        const id = `h${i}`
+        await storage.history.append({ id, rolloutId: 'r1', at: 5, actor: person, event: 'e', summary: '', ...phases })
+        await storage.audit.append({ id, at: 5, actor: person, action: 'do', target: 'x' })
+      }
+      const parts = async (
+        list: (part: { limit: number; below?: number }) => Promise<readonly { id: string; sequence: number }[]>,
+      ) => {
+        const ids: string[] = []
+        for (let part = await list({ limit: 3 }); part.length > 0; ) {
+          ids.push(...part.map(({ id }) => id))
+          part = await list({ limit: 3, below: part.at(-1)?.sequence ?? 0 })
+        }
+        return ids
+      }
+      const all = ['h6', 'h5', 'h4', 'h3', 'h2', 'h1', 'h0']
+      expect(await parts((part) => storage.history.list('r1', part))).toEqual(all)
+      expect(await parts((part) => storage.audit.list({ ...part, target: 'x' }))).toEqual(all)
+      expect(await storage.history.list('r1', { limit: 9, before: 5 })).toEqual([])
+    })
+
     it('adds outcomes up, all arms but stable as canary, forced ones apart', async () => {
       await storage.evidence.addOutcomes(delta())
       await storage.evidence.addOutcomes(delta({ variant: 'canary-b' }))

@@ -100,6 +100,18 @@ export interface HistoryEntry {
   readonly judgement?: Judgement
 }
 
+/** Where an entry stands in its list: numbers grow with each, and never come again. */
+export interface Numbered {
+  readonly sequence: number
+}
+
+/** A part of a list, newest first: entries from before a time, or below a number. */
+export interface Part {
+  readonly limit: number
+  readonly before?: number
+  readonly below?: number
+}
+
 export interface CatalogRecord<D> {
   readonly environment: string
   readonly key: string
@@ -173,10 +185,7 @@ export interface Stores {
     append(entry: HistoryEntry): Promise<void>
     get(rolloutId: string, id: string): Promise<HistoryEntry | undefined>
     /** Newest first. */
-    list(
-      rolloutId: string,
-      options: { readonly limit: number; readonly before?: number },
-    ): Promise<readonly HistoryEntry[]>
+    list(rolloutId: string, part: Part): Promise<readonly (HistoryEntry & Numbered)[]>
   }
   readonly decisions: {
     put(record: DecisionRecord): Promise<void>
@@ -188,12 +197,9 @@ export interface Stores {
   readonly audit: {
     append(entry: AuditEntry): Promise<void>
     /** Newest first. */
-    list(options: {
-      readonly environment?: string
-      readonly target?: string
-      readonly limit: number
-      readonly before?: number
-    }): Promise<readonly AuditEntry[]>
+    list(
+      part: Part & { readonly environment?: string; readonly target?: string },
+    ): Promise<readonly (AuditEntry & Numbered)[]>
   }
   readonly outbox: {
     add(item: OutboxItem): Promise<void>

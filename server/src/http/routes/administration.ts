@@ -12,6 +12,7 @@ import {
   newRoutes,
   noContent,
   noQuery,
+  olderThan,
   pageOf,
   query,
   settled,
@@ -262,14 +263,15 @@ export function administrationRoutes(deps: AppDeps, guards: Guards) {
       audit,
       async (c) => {
         const { limit, before, target } = c.req.valid('query')
-        const items = await deps.storage.audit.list({
+        const entries = await deps.storage.audit.list({
           environment: c.get('environment').name,
           limit,
-          ...(before === undefined ? {} : { before }),
+          ...olderThan(before),
           ...(target === undefined ? {} : { target }),
         })
-        const last = items.at(-1)
-        return c.json({ items, ...(items.length === limit && last !== undefined ? { next: last.at } : {}) }, 200)
+        const items = entries.map(({ sequence: _place, ...entry }) => entry)
+        const last = entries.at(-1)
+        return c.json({ items, ...(items.length === limit && last !== undefined ? { next: last.sequence } : {}) }, 200)
       },
       tellFaults(audit),
     )

@@ -10,6 +10,7 @@ import {
   keyParam,
   limitField,
   newRoutes,
+  olderThan,
   pageOf,
   query,
   tellFaults,
@@ -144,17 +145,17 @@ async function pageBefore(
 ): Promise<{ items: HistoryEntry[]; next?: number }> {
   const found: HistoryEntry[] = []
   let searched = 0
-  let from = before
+  let part = olderThan(before)
   while (searched < decisionsSearched) {
-    const page = await history.list(rolloutId, { limit: historyPage, ...(from === undefined ? {} : { before: from }) })
-    for (const entry of page) {
+    const page = await history.list(rolloutId, { limit: historyPage, ...part })
+    for (const { sequence, ...entry } of page) {
+      part = { below: sequence }
       if (!wanted(entry)) continue
       found.push(entry)
-      if (found.length === limit) return { items: found, next: entry.at }
+      if (found.length === limit) return { items: found, next: sequence }
     }
     searched += page.length
-    from = page.at(-1)?.at
-    if (page.length < historyPage || from === undefined) return { items: found }
+    if (page.length < historyPage) return { items: found }
   }
-  return { items: found, ...(from === undefined ? {} : { next: from }) }
+  return { items: found, ...(part.below === undefined ? {} : { next: part.below }) }
 }

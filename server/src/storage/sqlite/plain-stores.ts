@@ -142,10 +142,14 @@ export function historyStore({ orm }: Connection): Stores['history'] {
       const row = orm.select().from(table).where(where).get()
       return row && (JSON.parse(row.entry) as HistoryEntry)
     },
-    async list(rolloutId, { limit, before }) {
-      const where = and(eq(table.rolloutId, rolloutId), before === undefined ? undefined : lt(table.at, before))
+    async list(rolloutId, { limit, before, below }) {
+      const where = and(
+        eq(table.rolloutId, rolloutId),
+        before === undefined ? undefined : lt(table.at, before),
+        below === undefined ? undefined : lt(table.sequence, below),
+      )
       const rows = orm.select().from(table).where(where).orderBy(desc(table.sequence)).limit(limit).all()
-      return rows.map((row) => JSON.parse(row.entry) as HistoryEntry)
+      return rows.map((row) => ({ ...(JSON.parse(row.entry) as HistoryEntry), sequence: row.sequence }))
     },
   }
 }
@@ -160,14 +164,15 @@ export function auditStore({ orm }: Connection): Stores['audit'] {
         .values({ id, at, target, environment: environment ?? null, entry: JSON.stringify(entry) })
         .run()
     },
-    async list({ environment, target, limit, before }) {
+    async list({ environment, target, limit, before, below }) {
       const where = and(
         environment === undefined ? undefined : or(eq(table.environment, environment), isNull(table.environment)),
         target === undefined ? undefined : eq(table.target, target),
         before === undefined ? undefined : lt(table.at, before),
+        below === undefined ? undefined : lt(table.sequence, below),
       )
       const rows = orm.select().from(table).where(where).orderBy(desc(table.sequence)).limit(limit).all()
-      return rows.map((row) => JSON.parse(row.entry) as AuditEntry)
+      return rows.map((row) => ({ ...(JSON.parse(row.entry) as AuditEntry), sequence: row.sequence }))
     },
   }
 }
