@@ -62,7 +62,7 @@ export interface Outcome {
 export interface TrackOptions {
   /** A finite number: price, count, score. */
   readonly value?: number
-  /** Makes the event idempotent across processes and retries. */
+  /** Makes the event idempotent across processes and retries; one among the events of its name, for a week. */
   readonly id?: string
   /** The attribute whose value is the unit. Default: what each rollout that counts the event assigns. */
   readonly unit?: string
