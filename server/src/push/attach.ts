@@ -152,7 +152,11 @@ function join(hub: PushHub, opened: WebSocket, raw: Duplex, who: Who): void {
   opened.on('message', (data, isBinary) => {
     if (!inflow.took((data as Buffer).length)) hub.count('messages_ignored')
     else if (isBinary) session.refuse('binary frames are not understood; send text')
-    else session.receiveBytes(data as Buffer)
+    else {
+      const { hastyReports } = session
+      session.receiveBytes(data as Buffer)
+      if (session.hastyReports > hastyReports) inflow.tookTooMuch()
+    }
   })
   opened.on('ping', (data) => {
     session.heard()

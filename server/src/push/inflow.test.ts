@@ -66,6 +66,16 @@ describe('what a socket sends', () => {
     expect(ignored()).toBe(50)
   })
 
+  it('costs a second where it is a report too many', async () => {
+    const { clock, calls, inflow } = setup()
+    for (let i = 0; i < 10; i++) inflow.tookTooMuch()
+    expect(calls).toEqual([])
+    inflow.tookTooMuch()
+    expect(calls).toEqual(['pause', 'socketMessagesPerSecond 1000'])
+    await clock.advance(1000)
+    expect(calls.at(-1)).toBe('resume')
+  })
+
   it('leaves no timer when the socket is gone', () => {
     const { clock, send, inflow } = setup()
     send(101)

@@ -17,6 +17,8 @@ export interface Inflow {
    * waits for answers sends so much.
    */
   took(bytes: number): boolean
+  /** The message was a report too many: it costs a second's worth, as it had to be read to be refused. */
+  tookTooMuch(): void
   stop(): void
 }
 
@@ -39,28 +41,31 @@ export function createInflow(clock: Clock, limits: InflowLimits, socket: InflowS
     Math.min(perSecond * atOnce, account + (elapsedMs * perSecond) / 1000)
   const owedMs = (account: number, perSecond: number): number => (-account * 1000) / perSecond
 
+  function charge(count: number, size: number): boolean {
+    const now = clock.monotonic()
+    messages = filled(messages, limits.socketMessagesPerSecond, now - filledAt) - count
+    bytes = filled(bytes, limits.socketBytesPerSecond, now - filledAt) - size
+    filledAt = now
+    if (messages >= 0 && bytes >= 0) return true
+    const byMessages = owedMs(messages, limits.socketMessagesPerSecond)
+    const byBytes = owedMs(bytes, limits.socketBytesPerSecond)
+    const limit = byMessages > byBytes ? 'socketMessagesPerSecond' : 'socketBytesPerSecond'
+    const pauseMs = Math.ceil(Math.max(byMessages, byBytes))
+    if (cancel === undefined) {
+      socket.pause()
+      socket.tell(limit, pauseMs)
+    }
+    cancel?.()
+    cancel = clock.setTimer(pauseMs, () => {
+      cancel = undefined
+      socket.resume()
+    })
+    return messages >= -limits.socketMessagesPerSecond * atOnce
+  }
+
   return {
-    took(size) {
-      const now = clock.monotonic()
-      messages = filled(messages, limits.socketMessagesPerSecond, now - filledAt) - 1
-      bytes = filled(bytes, limits.socketBytesPerSecond, now - filledAt) - size
-      filledAt = now
-      if (messages >= 0 && bytes >= 0) return true
-      const byMessages = owedMs(messages, limits.socketMessagesPerSecond)
-      const byBytes = owedMs(bytes, limits.socketBytesPerSecond)
-      const limit = byMessages > byBytes ? 'socketMessagesPerSecond' : 'socketBytesPerSecond'
-      const pauseMs = Math.ceil(Math.max(byMessages, byBytes))
-      if (cancel === undefined) {
-        socket.pause()
-        socket.tell(limit, pauseMs)
-      }
-      cancel?.()
-      cancel = clock.setTimer(pauseMs, () => {
-        cancel = undefined
-        socket.resume()
-      })
-      return messages >= -limits.socketMessagesPerSecond * atOnce
-    },
+    took: (size) => charge(1, size),
+    tookTooMuch: () => void charge(limits.socketMessagesPerSecond, 0),
     stop() {
       cancel?.()
     },

@@ -72,6 +72,8 @@ export interface Session {
   readonly isSlow: boolean
   /** A close is under way: nothing that comes has an effect any more. */
   readonly isClosed: boolean
+  /** Reports that were refused as those before them were not stored yet. */
+  hastyReports: number
   send(frame: Buffer): void
   /** Anything came, if only a ping of the WebSocket itself. */
   heard(): void
@@ -109,7 +111,6 @@ export function createSession(parts: SessionParts): Session {
   let bad = 0
   let reportsInHand = 0
   let breakers: readonly string[] = []
-
   /** Answers to who does not read would pile up: they are left out, and an SDK repeats what got none. */
   function answer(frame: Buffer): void {
     if (session.isSlow) parts.count('unsent_answers')
@@ -201,6 +202,7 @@ export function createSession(parts: SessionParts): Session {
     }
     if (reportsInHand >= limits.reportsInHand) {
       parts.count('reports_too_fast')
+      session.hastyReports++
       return answer(unavailable('the reports before this one are not stored yet; send one at a time'))
     }
     reportsInHand++
@@ -252,6 +254,7 @@ export function createSession(parts: SessionParts): Session {
     get isSlow() {
       return socket.bufferedBytes > limits.slowBytes
     },
+    hastyReports: 0,
     get isClosed() {
       return isClosed
     },
