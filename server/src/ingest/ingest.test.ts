@@ -410,7 +410,8 @@ describe('ingest', () => {
     expect(ingest.load()).toEqual({ reports: 0, weight: 0, oldestMs: 0, commitMs: 0 })
     const taken = [submit(1), submit(2)]
     expect(await submit(3)).toMatchObject({ code: 'unavailable', retry: true, retryAfterMs: 1000 })
-    await new Promise((resolve) => setImmediate(resolve))
+    // It waits a turn or two for more.
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
     await clock.advance(700)
     // Under commit, and still waiting for their answer.
     expect(ingest.load()).toEqual({ reports: 2, weight: 42, oldestMs: 700, commitMs: 0 })

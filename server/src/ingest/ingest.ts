@@ -12,6 +12,9 @@ import { createRolloutIndex, type IngestIndex } from './rollout-index.ts'
 /** How often events are looked for that have waited in vain. */
 const pruneEveryMs = 60_000
 
+/** Turns of the event loop that a commit waits for more reports, some tens of microseconds each. */
+const mostTurns = 16
+
 interface Batch {
   readonly stores: Stores
   /** As of the batch: nothing else writes while it is under way. */
@@ -42,14 +45,27 @@ export function createIngest({ storage, clock, nextTurn = turnOfTheLoop, limits 
   let prunedAt = clock.monotonic()
 
   async function drain(): Promise<void> {
-    while (!queue.isEmpty) {
-      // Each socket's message comes in a callback of its own, and a commit ends before the next one: without a whole turn of waiting
-      // every report would pay for its own commit.
-      await nextTurn()
+    while (queue.size > 0) {
+      await gather()
       await commit(queue.take())
       queue.answered()
     }
     running = undefined
+  }
+
+  /**
+   * Each socket's message comes in a callback of its own, and a commit ends before the next one: without a whole turn of waiting every report
+   * would pay for its own commit. As long as a turn brings more, the next one may: whoever was answered together reports again together.
+   */
+  async function gather(): Promise<void> {
+    for (
+      let turn = 0, before = 0;
+      turn < mostTurns && queue.size > before && queue.size < bounds.batchReports;
+      turn++
+    ) {
+      before = queue.size
+      await nextTurn()
+    }
   }
 
   async function commit(batch: readonly Waiting[]): Promise<void> {

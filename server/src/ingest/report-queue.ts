@@ -22,7 +22,8 @@ export interface Waiting {
 export interface ReportQueue {
   /** False where there is no room. */
   add(report: Omit<Waiting, 'weight' | 'since'>): boolean
-  readonly isEmpty: boolean
+  /** How many are yet to be taken. */
+  readonly size: number
   /** The next reports to share a transaction; they count as waiting until `committed`. */
   take(): readonly Waiting[]
   /** `isDown`: the database could not store them, whatever was in them; undefined: they were not the reason. */
@@ -51,8 +52,8 @@ export function createReportQueue(clock: Clock, limits: IngestLimits): ReportQue
       weight += own
       return true
     },
-    get isEmpty() {
-      return waiting.length === 0
+    get size() {
+      return waiting.length
     },
     take() {
       let end = 0
