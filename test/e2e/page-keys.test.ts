@@ -63,7 +63,8 @@ async function page({ key = server.webKey, origin, hello = {} }: PageOptions = {
   })
   const told: string[] = []
   const instance = freshInstance()
-  socket.on('message', (data) => told.push(String(data)))
+  // Heartbeats answer nothing.
+  socket.on('message', (data) => String(data) === '{"type":"ping"}' || told.push(String(data)))
   socket.on('error', () => undefined)
   const closed = new Promise<number>((resolve) => socket.once('close', resolve))
   const status = await new Promise<number>((resolve) => {
